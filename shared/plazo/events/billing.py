@@ -1,0 +1,82 @@
+"""What `billing` announces."""
+
+from datetime import datetime
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from plazo.events.envelope import Event
+
+
+class _BillingEvent(Event):
+    producer: ClassVar[str] = "billing"
+
+
+class AdmissionGranted(_BillingEvent):
+    """Standing and balance let the ticket in. Aggregate: the ticket."""
+
+    name: ClassVar[str] = "admission.granted"
+
+    ticket_id: UUID
+    clauses: tuple[str, ...] = ()
+
+
+class AdmissionWithheld(_BillingEvent):
+    """Standing or balance keeps the ticket out, for `reason` (`awaiting_credit`, `overdue`). Aggregate: the ticket."""
+
+    name: ClassVar[str] = "admission.withheld"
+
+    ticket_id: UUID
+    reason: str
+    clause: str | None
+
+
+class ChargeAccrued(_BillingEvent):
+    """What the ticket's work comes to now. Aggregate: the ticket.
+
+    `quantity` is what this charge changed, in whole `unit`s (minor ones for a currency), negative where it corrects;
+    `total` is the sum over the ticket after it. `explanation` is keyed by language.
+    """
+
+    name: ClassVar[str] = "charge.accrued"
+
+    ticket_id: UUID
+    charge_id: UUID
+    account_id: UUID | None
+    unit: str
+    quantity: int
+    total: int
+    worked_minutes: int
+    charged_minutes: int
+    cause: str
+    clauses: tuple[str, ...]
+    explanation: dict[str, str]
+    charged_at: datetime
+
+
+class AccountChanged(_BillingEvent):
+    """The balance of an account moved. Aggregate: the account."""
+
+    name: ClassVar[str] = "account.changed"
+
+    account_id: UUID
+    contract_id: UUID
+    unit: str
+    balance: int
+
+
+class AccountStandingChanged(_BillingEvent):
+    """A contract's standing is now `standing`. Aggregate: the contract."""
+
+    name: ClassVar[str] = "account.standing_changed"
+
+    contract_id: UUID
+    standing: Literal["good", "overdue", "blocked"]
+
+
+EVENTS: tuple[type[Event], ...] = (
+    AdmissionGranted,
+    AdmissionWithheld,
+    ChargeAccrued,
+    AccountChanged,
+    AccountStandingChanged,
+)

@@ -1,0 +1,52 @@
+"""The envelope of an event: CloudEvents 1.0 attributes, and what Plazo needs to keep order and cause."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+SERVICES = ("tickets", "sla_clock", "escalation", "billing")
+
+
+class Event(BaseModel):
+    """A fact, in the past tense, with all that its readers need.
+
+    Fields may be added with a default; anything else is a new class with the next `version`. Unknown fields are
+    ignored, so that a reader of yesterday understands a writer of tomorrow.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    producer: ClassVar[str]
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+
+    @classmethod
+    def type(cls) -> str:
+        """Return the CloudEvents type, such as `ticket.opened.v1`."""
+        return f"{cls.name}.v{cls.version}"
+
+
+class Envelope(BaseModel):
+    """One event on its way.
+
+    `aggregate_id` is what order is kept for: the ticket wherever there is one. `aggregate_version` counts the events
+    that `producer` emitted about it: 1, 2, 3, without gaps. `occurred_at` is when the fact became true,
+    `recorded_at` when its producer learnt it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    producer: str
+    type: str
+    desk_id: UUID
+    aggregate_id: UUID
+    aggregate_version: int
+    occurred_at: datetime
+    recorded_at: datetime
+    correlation_id: UUID
+    causation_id: UUID | None = None
+    traceparent: str | None = None
+    data: dict[str, Any]

@@ -1,0 +1,106 @@
+"""What `escalation` announces. The aggregate is always the ticket."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from plazo.events.envelope import Event
+
+
+class _EscalationEvent(Event):
+    producer: ClassVar[str] = "escalation"
+
+    ticket_id: UUID
+
+
+class AssignmentMade(_EscalationEvent):
+    """A team, a level and, where there is one, an agent now handle the ticket."""
+
+    name: ClassVar[str] = "assignment.made"
+
+    team: str | None
+    level: int
+    agent_id: UUID | None = None
+    agent_name: str | None = None
+    reason: str
+    clauses: tuple[str, ...] = ()
+
+
+class EscalationRaised(_EscalationEvent):
+    """The matrix of the policy named steps for a trigger; they are frozen from here on."""
+
+    name: ClassVar[str] = "escalation.raised"
+
+    escalation_id: UUID
+    trigger: str
+    clauses: tuple[str, ...]
+    steps: int
+
+
+class EscalationStepFired(_EscalationEvent):
+    """A step was taken at `fired_at`, contract time; `notified` are the roles that were told."""
+
+    name: ClassVar[str] = "escalation.step_fired"
+
+    escalation_id: UUID
+    step: int
+    to_level: int | None
+    notified: tuple[str, ...]
+    fired_at: datetime
+
+
+class EscalationStopped(_EscalationEvent):
+    """No further step will be taken, for `reason`."""
+
+    name: ClassVar[str] = "escalation.stopped"
+
+    escalation_id: UUID
+    reason: str
+
+
+class MessageQueued(_EscalationEvent):
+    """Somebody is going to be told something."""
+
+    name: ClassVar[str] = "message.queued"
+
+    message_id: UUID
+    template: str
+    channel: str
+    to: str
+    subject: str
+    clauses: tuple[str, ...] = ()
+
+
+class TimerRequested(_EscalationEvent):
+    """`sla-clock` shall say when `after` has passed since `start`.
+
+    `after` is a duration as policies word it, counted on `calendar` of the ticket's policy, or elapsed where there is
+    none. `context` comes back with `timer.fired`.
+    """
+
+    name: ClassVar[str] = "timer.requested"
+
+    timer_id: UUID
+    start: datetime
+    after: str
+    calendar: str | None
+    context: dict[str, Any]
+
+
+class TimerWithdrawn(_EscalationEvent):
+    """The timer is not wanted any more."""
+
+    name: ClassVar[str] = "timer.withdrawn"
+
+    timer_id: UUID
+
+
+EVENTS: tuple[type[Event], ...] = (
+    AssignmentMade,
+    EscalationRaised,
+    EscalationStepFired,
+    EscalationStopped,
+    MessageQueued,
+    TimerRequested,
+    TimerWithdrawn,
+)

@@ -1,0 +1,251 @@
+"""What `tickets` announces."""
+
+from datetime import date, datetime
+from typing import Any, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from plazo.events.envelope import Event
+
+FactValue = bool | int | str
+Facts = dict[str, FactValue]
+
+
+class KeyCopy(BaseModel):
+    """An API key as the services keep it: the hash of its secret, never the secret."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    key_id: str
+    secret_hash: str
+    role: str
+    label: str
+    customer_id: UUID | None = None
+    contact_id: UUID | None = None
+    expires_at: datetime | None = None
+
+
+class _TicketsEvent(Event):
+    producer: ClassVar[str] = "tickets"
+
+
+class DeskCreated(_TicketsEvent):
+    """A desk exists. Aggregate: the desk. `clock_at` is set for a sandbox desk, whose time stands still."""
+
+    name: ClassVar[str] = "desk.created"
+
+    desk_name: str
+    sandbox: bool
+    timezone: str
+    clock_at: datetime | None
+    key: KeyCopy
+
+
+class KeyIssued(_TicketsEvent):
+    """An API key is valid. Aggregate: the desk."""
+
+    name: ClassVar[str] = "key.issued"
+
+    key: KeyCopy
+
+
+class KeyRevoked(_TicketsEvent):
+    """An API key is no longer valid. Aggregate: the desk."""
+
+    name: ClassVar[str] = "key.revoked"
+
+    key_id: str
+
+
+class PolicyPublished(_TicketsEvent):
+    """A version of a policy document takes effect. Aggregate: the policy of that desk.
+
+    `document` is the whole policy as JSON, see :class:`plazo.policy.Policy`.
+    """
+
+    name: ClassVar[str] = "policy.published"
+
+    policy: str
+    policy_version: str
+    effective_from: date
+    document: dict[str, Any]
+
+
+class CustomerRegistered(_TicketsEvent):
+    """A customer exists or its particulars changed; the newest holds. Aggregate: the customer."""
+
+    name: ClassVar[str] = "customer.registered"
+
+    customer_id: UUID
+    customer_name: str
+    segment: str | None
+    language: str
+    timezone: str | None
+    email: str | None = None
+
+
+class ContractSigned(_TicketsEvent):
+    """A contract exists or its terms changed; the newest holds. Aggregate: the contract.
+
+    `valid_from` and `valid_until` (exclusive) are dates in the policy's zone. `arrangement` says what kind of
+    contract it is: PRO-02.
+    """
+
+    name: ClassVar[str] = "contract.signed"
+
+    contract_id: UUID
+    customer_id: UUID
+    policy: str
+    plan: str | None
+    arrangement: Literal["plan", "monthly", "warranty", "per_event"]
+    products: tuple[str, ...] = ()
+    valid_from: date
+    valid_until: date | None
+    warranty_until: date | None = None
+
+
+class TicketOpened(_TicketsEvent):
+    """A customer asked for something. Aggregate: the ticket, as of every event below.
+
+    `facts` are all the named facts that rules may compare, the decided ones (severity, priority, level, plan)
+    among them. `admission` is `pending` where the contract lets only a solvent customer in: the clocks then wait
+    for `ticket.admitted`. `clocks` is false where the ticket is out of coverage.
+    """
+
+    name: ClassVar[str] = "ticket.opened"
+
+    ticket_id: UUID
+    number: str
+    subject: str
+    customer_id: UUID
+    customer_name: str
+    contact_name: str | None
+    contact_email: str | None
+    contract_id: UUID | None
+    policy: str
+    policy_version: str
+    facts: Facts
+    covered: bool
+    clocks: bool
+    admission: Literal["not_required", "pending"]
+    opened_at: datetime
+
+
+class TicketAdmitted(_TicketsEvent):
+    """The ticket may be worked on; its clocks count from `counts_from`: the opening, or the release of a hold."""
+
+    name: ClassVar[str] = "ticket.admitted"
+
+    counts_from: datetime
+
+
+class TicketHeld(_TicketsEvent):
+    """The ticket is kept, but not worked on, for `reason` (`awaiting_credit`, `overdue`, `no_contract`)."""
+
+    name: ClassVar[str] = "ticket.held"
+
+    reason: str
+    clause: str | None
+
+
+class TicketFactsChanged(_TicketsEvent):
+    """Named facts changed. `facts` are all of them after the change, `changed` the names of those that differ."""
+
+    name: ClassVar[str] = "ticket.facts_changed"
+
+    facts: Facts
+    changed: tuple[str, ...]
+
+
+class TicketAnswered(_TicketsEvent):
+    """The provider contacted the customer: a reply or a call, never an internal note (PRO-15)."""
+
+    name: ClassVar[str] = "ticket.answered"
+
+    channel: str
+    by: str
+
+
+class CustomerReplied(_TicketsEvent):
+    """The customer wrote or called."""
+
+    name: ClassVar[str] = "ticket.customer_replied"
+
+    channel: str
+    by: str
+
+
+class TicketWaitStarted(_TicketsEvent):
+    """The ticket waits for `cause`: `customer`, `vendor` or `agreed_window`. One wait of each cause at a time."""
+
+    name: ClassVar[str] = "ticket.wait_started"
+
+    cause: Literal["customer", "vendor", "agreed_window"]
+    reason: str
+
+
+class TicketWaitEnded(_TicketsEvent):
+    """The wait for `cause` is over."""
+
+    name: ClassVar[str] = "ticket.wait_ended"
+
+    cause: Literal["customer", "vendor", "agreed_window"]
+
+
+class TicketDateAgreed(_TicketsEvent):
+    """An agent recorded the date by which the work shall be done (PRO-16, SKE-06)."""
+
+    name: ClassVar[str] = "ticket.date_agreed"
+
+    due_at: datetime
+    by: str
+
+
+class TicketResolved(_TicketsEvent):
+    """The provider says it is solved."""
+
+    name: ClassVar[str] = "ticket.resolved"
+
+    kind: str
+    text: str
+    by: str
+
+
+class TicketReopened(_TicketsEvent):
+    """The resolution did not hold. `cycle` counts from 1 at the opening (SMA-13)."""
+
+    name: ClassVar[str] = "ticket.reopened"
+
+    cycle: int
+    reason: str
+
+
+class TicketClosed(_TicketsEvent):
+    """The dossier is complete, for `reason`: `confirmed`, `abandoned` or `withdrawn`."""
+
+    name: ClassVar[str] = "ticket.closed"
+
+    reason: Literal["confirmed", "abandoned", "withdrawn"]
+
+
+EVENTS: tuple[type[Event], ...] = (
+    DeskCreated,
+    KeyIssued,
+    KeyRevoked,
+    PolicyPublished,
+    CustomerRegistered,
+    ContractSigned,
+    TicketOpened,
+    TicketAdmitted,
+    TicketHeld,
+    TicketFactsChanged,
+    TicketAnswered,
+    CustomerReplied,
+    TicketWaitStarted,
+    TicketWaitEnded,
+    TicketDateAgreed,
+    TicketResolved,
+    TicketReopened,
+    TicketClosed,
+)

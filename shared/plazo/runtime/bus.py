@@ -1,0 +1,289 @@
+"""NATS JetStream: the only module that talks to it.
+
+One stream per producing service, subjects `plazo.<producer>.<partition>.<type>`. Events travel as CloudEvents 1.0 in
+binary mode: attributes as headers, data as the JSON body.
+"""
+
+import asyncio
+import contextlib
+import zlib
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import nats.errors
+import nats.js.errors
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.client import JetStreamContext
+from pydantic_core import from_json, to_json
+
+from plazo.events.envelope import Envelope
+from plazo.runtime import metrics
+
+log = structlog.get_logger(__name__)
+
+PARTITIONS = 16
+_DUPLICATE_WINDOW_SECONDS = 120.0
+_KEEP_SECONDS = 14 * 24 * 3600.0
+_ACK_WAIT_SECONDS = 30.0
+_PUBLISH_TIMEOUT_SECONDS = 5.0
+
+
+class BusDown(Exception):
+    """NATS cannot be reached now."""
+
+
+class MalformedEvent(Exception):
+    """A message on an event subject is not one of our events."""
+
+
+def subject_of(event: Envelope) -> str:
+    """Return the subject an event is published on; the partition is the same for all events of an aggregate."""
+    partition = zlib.crc32(event.aggregate_id.bytes) % PARTITIONS
+    return f"plazo.{event.producer}.p{partition:02}.{event.type}"
+
+
+def event_headers(event: Envelope) -> dict[str, str]:
+    """Return the CloudEvents attributes of `event` as NATS headers."""
+    headers = {
+        "Nats-Msg-Id": str(event.id),
+        "ce-specversion": "1.0",
+        "ce-id": str(event.id),
+        "ce-source": f"/{event.producer}",
+        "ce-type": event.type,
+        "ce-subject": str(event.aggregate_id),
+        "ce-time": event.occurred_at.astimezone(UTC).isoformat(),
+        "ce-datacontenttype": "application/json",
+        "ce-recordedtime": event.recorded_at.astimezone(UTC).isoformat(),
+        "ce-desk": str(event.desk_id),
+        "ce-aggregateversion": str(event.aggregate_version),
+        "ce-correlationid": str(event.correlation_id),
+    }
+    if event.causation_id is not None:
+        headers["ce-causationid"] = str(event.causation_id)
+    if event.traceparent is not None:
+        headers["traceparent"] = event.traceparent
+    return headers
+
+
+def parse_event(headers: dict[str, str], body: bytes) -> Envelope:
+    """Return the event that a message carries. :raises MalformedEvent: naming what is missing or wrong."""
+    try:
+        causation = headers.get("ce-causationid")
+        return Envelope(
+            id=UUID(headers["ce-id"]),
+            producer=headers["ce-source"].removeprefix("/"),
+            type=headers["ce-type"],
+            desk_id=UUID(headers["ce-desk"]),
+            aggregate_id=UUID(headers["ce-subject"]),
+            aggregate_version=int(headers["ce-aggregateversion"]),
+            occurred_at=datetime.fromisoformat(headers["ce-time"]),
+            recorded_at=datetime.fromisoformat(headers["ce-recordedtime"]),
+            correlation_id=UUID(headers["ce-correlationid"]),
+            causation_id=UUID(causation) if causation else None,
+            traceparent=headers.get("traceparent"),
+            data=from_json(body),
+        )
+    except KeyError as error:
+        raise MalformedEvent(f"header {error} is missing") from error
+    except ValueError as error:
+        raise MalformedEvent(str(error)) from error
+
+
+class Delivery:
+    """One event as it arrived, and what can be said back to the bus about it."""
+
+    def __init__(self, message: Msg) -> None:
+        self._message = message
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of the message."""
+        return self._message.headers or {}
+
+    @property
+    def body(self) -> bytes:
+        """The body of the message."""
+        return self._message.data
+
+    @property
+    def attempt(self) -> int:
+        """How often it has been delivered, this time included."""
+        return self._message.metadata.num_delivered or 1
+
+    async def done(self) -> None:
+        """Say that it never needs to come again."""
+        await self._message.ack()
+
+    async def again(self, *, seconds: float) -> None:
+        """Ask for it again after `seconds`."""
+        await self._message.nak(delay=seconds)
+
+
+class Subscription:
+    """A durable place in a producer's stream, shared by all replicas of the consuming service."""
+
+    def __init__(self, subscription: JetStreamContext.PullSubscription) -> None:
+        self._subscription = subscription
+
+    async def fetch(self, *, at_most: int, seconds: float) -> list[Delivery]:
+        """Wait up to `seconds` for deliveries; none is an empty list. :raises BusDown: if NATS is gone."""
+        try:
+            messages = await self._subscription.fetch(at_most, timeout=seconds)
+        except (TimeoutError, nats.errors.TimeoutError):
+            return []
+        except (nats.errors.Error, nats.js.errors.APIError) as error:
+            raise BusDown(str(error)) from error
+        return [Delivery(message) for message in messages]
+
+    async def close(self) -> None:
+        """Stop receiving. Without this, draining the connection waits for its whole time-out."""
+        with contextlib.suppress(nats.errors.Error):
+            await self._subscription.unsubscribe()
+
+
+class Bus:
+    """A connection to NATS that comes back by itself."""
+
+    def __init__(self, url: str, *, name: str, replicas: int = 1) -> None:
+        self._url = url
+        self._name = name
+        self._replicas = replicas
+        self._client = Client()
+        self._streams: set[str] = set()
+        self._js: JetStreamContext | None = None
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether NATS can be reached now."""
+        return self._js is not None and self._client.is_connected
+
+    async def connect(self) -> None:
+        """Connect. :raises BusDown: if no server answers; once connected, lost connections are found again."""
+
+        async def on_change() -> None:
+            metrics.BUS_CONNECTED.set(self._client.is_connected)
+
+        async def on_error(error: Exception) -> None:
+            log.debug("bus_error", error=str(error) or type(error).__name__)
+
+        self._client = Client()
+        try:
+            await self._client.connect(
+                self._url,
+                name=self._name,
+                allow_reconnect=True,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.1,  # type: ignore[arg-type]  # seconds, fractions are fine
+                connect_timeout=2,
+                error_cb=on_error,
+                disconnected_cb=on_change,
+                reconnected_cb=on_change,
+                closed_cb=on_change,
+            )
+        except (OSError, TimeoutError, nats.errors.Error) as error:
+            raise BusDown(str(error) or type(error).__name__) from error
+        self._js = self._client.jetstream(timeout=_PUBLISH_TIMEOUT_SECONDS, publish_async_max_pending=4000)
+        metrics.BUS_CONNECTED.set(1)
+
+    async def close(self) -> None:
+        """Finish what is under way and leave."""
+        if self._client.is_connected:
+            try:
+                await asyncio.wait_for(self._client.drain(), 5)
+            except (TimeoutError, nats.errors.Error):
+                await self._client.close()
+
+    def _jetstream(self) -> JetStreamContext:
+        if self._js is None or not self._client.is_connected:
+            raise BusDown("not connected to NATS")
+        return self._js
+
+    async def ensure_stream(self, producer: str) -> None:
+        """Make the stream of `producer` if it is not there. :raises BusDown:"""
+        config = StreamConfig(
+            name=f"PLAZO_{producer.upper()}",
+            subjects=[f"plazo.{producer}.*.>"],
+            retention=RetentionPolicy.LIMITS,
+            storage=StorageType.FILE,
+            max_age=_KEEP_SECONDS,
+            duplicate_window=_DUPLICATE_WINDOW_SECONDS,
+            num_replicas=self._replicas,
+        )
+        try:
+            try:
+                await self._jetstream().stream_info(config.name or "")
+            except nats.js.errors.NotFoundError:
+                await self._jetstream().add_stream(config)
+        except (nats.errors.Error, nats.js.errors.APIError, TimeoutError) as error:
+            raise BusDown(str(error)) from error
+        self._streams.add(producer)
+
+    async def publish(self, events: Sequence[Envelope]) -> list[UUID]:
+        """Publish `events` in order and return the ids of those that the stream has stored. :raises BusDown:"""
+        js = self._jetstream()
+        for producer in {event.producer for event in events} - self._streams:
+            await self.ensure_stream(producer)
+        try:
+            acknowledgements = [
+                await js.publish_async(subject_of(event), to_json(event.data), headers=event_headers(event))
+                for event in events
+            ]
+            async with asyncio.timeout(_PUBLISH_TIMEOUT_SECONDS):
+                results = await asyncio.gather(*acknowledgements, return_exceptions=True)
+        except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
+            raise BusDown(str(error) or type(error).__name__) from error
+        stored = [
+            event.id for event, result in zip(events, results, strict=True) if not isinstance(result, BaseException)
+        ]
+        if not stored:
+            # The stream itself may be gone: look again before the next attempt.
+            self._streams.clear()
+            raise BusDown(f"no event was stored: {results[0]}")
+        return stored
+
+    async def subscribe(self, producer: str, *, consumer: str) -> Subscription:
+        """Take a place in the stream of `producer`, durable under the name of `consumer`. :raises BusDown:"""
+        await self.ensure_stream(producer)
+        config = ConsumerConfig(
+            durable_name=f"{consumer}-{producer}",
+            deliver_policy=DeliverPolicy.ALL,
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=_ACK_WAIT_SECONDS,
+            max_deliver=-1,
+            max_ack_pending=2000,
+            num_replicas=self._replicas,
+        )
+        try:
+            subscription = await self._jetstream().pull_subscribe(
+                f"plazo.{producer}.*.>",
+                durable=config.durable_name,
+                stream=f"PLAZO_{producer.upper()}",
+                config=config,
+            )
+        except (nats.errors.Error, nats.js.errors.APIError, TimeoutError) as error:
+            raise BusDown(str(error)) from error
+        return Subscription(subscription)
+
+    async def ask(self, subject: str, question: Any, *, seconds: float) -> Any:
+        """Ask whoever answers on `subject`. :raises BusDown: if nobody does within `seconds`."""
+        try:
+            reply = await self._client.request(subject, to_json(question), timeout=seconds)
+        except (TimeoutError, nats.errors.Error) as error:
+            raise BusDown(f"{subject}: {str(error) or type(error).__name__}") from error
+        return from_json(reply.data)
+
+    async def answer(self, subject: str, *, group: str, to: Callable[[Any], Awaitable[Any]]) -> None:
+        """Answer questions on `subject`, one replica of `group` each."""
+
+        async def on_question(message: Msg) -> None:
+            try:
+                await message.respond(to_json(await to(from_json(message.data))))
+            except Exception:  # a question that cannot be answered times out at the asker
+                log.exception("question_failed", subject=subject)
+
+        await self._client.subscribe(subject, queue=group, cb=on_question)

@@ -1,0 +1,158 @@
+"""A request as a use case sees it: who asks, when, and the unit of work to answer in."""
+
+import hmac
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Header, Request, Response
+
+from plazo.kernel.errors import InvalidInput, Kind, PlazoError
+from plazo.runtime.idempotency import MAX_LENGTH, IdempotencyClaim, request_hash
+from plazo.runtime.identity import Forbidden, Principal, Role, Unauthenticated, authenticate
+from plazo.runtime.service import Runtime
+from plazo.runtime.unit_of_work import Cause, UnitOfWork
+
+_WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})\b")
+_LONGEST_WAIT_SECONDS = 30
+
+
+class StaleVersion(PlazoError):
+    """The thing changed since the caller read it."""
+
+    kind = Kind.STALE
+    code = "stale-version"
+
+
+def runtime_of(request: Request) -> Runtime:
+    """Return the running service that received a request."""
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An authenticated request. `now` is the present of the caller's desk."""
+
+    principal: Principal
+    now: datetime
+    runtime: Runtime
+    request: Request
+    response: Response
+    idempotency_key: str | None
+    idempotency_hash: str
+    wait_seconds: int
+
+    @property
+    def desk_id(self) -> UUID:
+        """The desk of the caller, and so of everything it can see."""
+        return self.principal.desk_id
+
+    def uow(self, *, status: int = 200) -> UnitOfWork:
+        """Return the unit of work of this request; under an Idempotency-Key it takes effect once.
+
+        `status` is what a repetition is answered with, beside the answer the use case leaves in the transaction.
+        """
+        claim = None
+        if self.idempotency_key is not None:
+            claim = IdempotencyClaim(
+                caller=self.principal.key_id,
+                key=self.idempotency_key,
+                request_hash=self.idempotency_hash,
+                status=status,
+            )
+        return self.runtime.unit_of_work(
+            desk_id=self.desk_id,
+            now=self.now,
+            cause=Cause(traceparent=self.request.headers.get("traceparent")),
+            claim=claim,
+        )
+
+    async def settle(self, about: UUID) -> bool:
+        """Honor `Prefer: wait=N`: wait until the change about an aggregate has settled everywhere.
+
+        Returns false at once if the caller has no such preference. What could be honored is said in the header
+        `Preference-Applied`.
+        """
+        if self.wait_seconds == 0:
+            return False
+        settled = await self.runtime.settlement.wait(desk_id=self.desk_id, about=about, seconds=self.wait_seconds)
+        if settled:
+            self.response.headers["Preference-Applied"] = f"wait={self.wait_seconds}"
+        return settled
+
+    def expect_version(self, version: int) -> None:
+        """Honor `If-Match`. :raises StaleVersion: if the caller read another version than `version`"""
+        wanted = self.request.headers.get("if-match")
+        if wanted is not None and wanted.strip() not in ("*", etag(version)):
+            raise StaleVersion(
+                f"you changed version {wanted.strip()}, the current one is {etag(version)}; read it again"
+            )
+
+    def show_version(self, version: int) -> None:
+        """Send the version as `ETag`."""
+        self.response.headers["ETag"] = etag(version)
+
+
+def etag(version: int) -> str:
+    """Return the entity tag of a version."""
+    return f'"{version}"'
+
+
+def allow(*roles: Role) -> Any:
+    """Return the dependency of a route that `roles` may call; it gives the route its :class:`Call`."""
+
+    async def call(
+        request: Request,
+        response: Response,
+        authorization: Annotated[str | None, Header(include_in_schema=False)] = None,
+        idempotency_key: Annotated[
+            str | None,
+            Header(description="any text of your choice; the same request with the same key has one effect"),
+        ] = None,
+        prefer: Annotated[str | None, Header(description="`wait=N`: answer when all has settled")] = None,
+    ) -> Call:
+        runtime = runtime_of(request)
+        clock_now = runtime.clock.now()
+        principal = await authenticate(runtime.database, authorization=authorization, now=clock_now)
+        if principal.role not in roles:
+            wanted = " or ".join(sorted(role.value for role in roles))
+            raise Forbidden(f"the role {principal.role} may not do this; it takes {wanted}")
+        if idempotency_key is not None and not 1 <= len(idempotency_key) <= MAX_LENGTH:
+            raise InvalidInput(f"Idempotency-Key: expected 1 to {MAX_LENGTH} characters, got {len(idempotency_key)}")
+        wait = _WAIT.search(prefer or "")
+        return Call(
+            principal=principal,
+            now=principal.clock_at or clock_now,
+            runtime=runtime,
+            request=request,
+            response=response,
+            idempotency_key=idempotency_key if request.method == "POST" else None,
+            idempotency_hash=request_hash(method=request.method, path=str(request.url.path), body=await request.body())
+            if idempotency_key is not None
+            else "",
+            wait_seconds=min(int(wait[1]), _LONGEST_WAIT_SECONDS) if wait else 0,
+        )
+
+    call.roles = roles  # type: ignore[attr-defined]  # read where the table of routes and roles is made
+    return Depends(call)
+
+
+def allow_operator() -> Any:
+    """Return the dependency of a route that only the operator of the installation may call."""
+
+    async def operator(
+        request: Request, authorization: Annotated[str | None, Header(include_in_schema=False)] = None
+    ) -> Runtime:
+        runtime = runtime_of(request)
+        scheme, _, secret = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(
+            secret.strip().encode(), runtime.settings.operator_key.get_secret_value().encode()
+        ):
+            raise Unauthenticated("expected the header `Authorization: Bearer …` with the operator key")
+        return runtime
+
+    operator.roles = ("operator",)  # type: ignore[attr-defined]
+    return Depends(operator)

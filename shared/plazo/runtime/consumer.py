@@ -1,0 +1,244 @@
+"""Takes a producer's events from the bus and gives each to its handler, once and in the order of its ticket."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import asyncpg
+import structlog
+from pydantic import ValidationError
+
+from plazo.events.envelope import Envelope, Event
+from plazo.events.registry import event_class
+from plazo.runtime import inbox, metrics
+from plazo.runtime.bus import Bus, BusDown, Delivery, MalformedEvent, Subscription, parse_event
+from plazo.runtime.clock import Clock
+from plazo.runtime.database import Database
+from plazo.runtime.inbox import InboxClaim, NotYet, OutOfTurn
+from plazo.runtime.unit_of_work import AlreadyDone, Cause, UnitOfWork
+from plazo.runtime.wake import Wake
+
+log = structlog.get_logger(__name__)
+
+E = TypeVar("E", bound=Event)
+
+_LANES = 8
+_FETCH = 100
+_FETCH_SECONDS = 2.0
+_SWEEP_SECONDS = 2.0
+# A handler that fails is tried again after these pauses, then its event is set aside.
+_BACK_OFF_SECONDS = (0.05, 0.2, 1.0, 3.0)
+# What is awaited from another event is awaited this often (about five minutes) before it counts as failed.
+_NOT_YET_SECONDS = 0.1
+_NOT_YET_ATTEMPTS = 3000
+_OUTAGE = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Received(Generic[E]):
+    """An event as its handler sees it: the payload, and what the envelope says of it."""
+
+    payload: E
+    envelope: Envelope
+
+
+Handler = Callable[[UnitOfWork, Received[Any]], Awaitable[None]]
+Handlers = Mapping[type[Event], Handler]
+
+
+class Consumer:
+    """One service's reading of one producer."""
+
+    def __init__(
+        self, *, database: Database, bus: Bus, clock: Clock, service: str, producer: str, handlers: Handlers, wake: Wake
+    ) -> None:
+        self._database = database
+        self._bus = bus
+        self._clock = clock
+        self._service = service
+        self._wake = wake
+        self._handlers = handlers
+        self._lanes: list[asyncio.Queue[tuple[Delivery, Envelope]]] = [asyncio.Queue(_FETCH) for _ in range(_LANES)]
+        self.producer = producer
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Consume until `stopping` is set, then finish what has been taken."""
+        lanes = [asyncio.create_task(self._work(lane)) for lane in self._lanes]
+        sweeper = asyncio.create_task(self._sweep())
+        try:
+            while not stopping.is_set():
+                try:
+                    subscription = await self._bus.subscribe(self.producer, consumer=self._service)
+                except BusDown:
+                    await asyncio.sleep(0.2)
+                    continue
+                try:
+                    await self._take(subscription, stopping)
+                except BusDown as error:
+                    log.info("consumer_waits", producer=self.producer, error=str(error))
+                    await asyncio.sleep(0.2)
+                finally:
+                    await subscription.close()
+            async with asyncio.timeout(5):
+                await asyncio.gather(*(lane.join() for lane in self._lanes))
+        except TimeoutError:
+            log.warning("consumer_stopped_busy", producer=self.producer)  # unacknowledged events come again
+        finally:
+            for task in (*lanes, sweeper):
+                task.cancel()
+            await asyncio.gather(*lanes, sweeper, return_exceptions=True)
+
+    async def _take(self, subscription: Subscription, stopping: asyncio.Event) -> None:
+        stop = asyncio.create_task(stopping.wait())
+        try:
+            while not stopping.is_set():
+                fetch = asyncio.create_task(subscription.fetch(at_most=_FETCH, seconds=_FETCH_SECONDS))
+                await asyncio.wait((fetch, stop), return_when=asyncio.FIRST_COMPLETED)
+                if not fetch.done():
+                    fetch.cancel()
+                    with contextlib.suppress(asyncio.CancelledError, BusDown):
+                        await fetch
+                    return
+                for delivery in fetch.result():
+                    try:
+                        event = parse_event(delivery.headers, delivery.body)
+                    except MalformedEvent as error:
+                        await self._refuse(delivery, reason=str(error))
+                        continue
+                    await self._lanes[event.aggregate_id.int % _LANES].put((delivery, event))
+        finally:
+            stop.cancel()
+
+    async def _work(self, lane: asyncio.Queue[tuple[Delivery, Envelope]]) -> None:
+        while True:
+            delivery, event = await lane.get()
+            try:
+                await self._deliver(delivery, event)
+            except Exception as error:  # noqa: BLE001  # the bus delivers it again
+                log.info("delivery_unfinished", event=str(event.id), error=str(error) or type(error).__name__)
+            finally:
+                lane.task_done()
+
+    async def _deliver(self, delivery: Delivery, event: Envelope) -> None:
+        """Handle a delivery to the end: done, waiting for its turn, asked for again, or set aside."""
+        try:
+            await self.handle(event)
+        except NotYet as error:
+            if delivery.attempt < _NOT_YET_ATTEMPTS:
+                await delivery.again(seconds=_NOT_YET_SECONDS)
+                return
+            await self._set_aside(event, reason=f"awaited in vain: {error}")
+        except _OUTAGE as error:
+            log.info("database_away", error=str(error) or type(error).__name__)
+            await delivery.again(seconds=0.5)
+            return
+        except Exception as error:  # whatever a handler does wrong must not stop the others
+            if delivery.attempt <= len(_BACK_OFF_SECONDS):
+                log.warning("handler_failed", type=event.type, event=str(event.id), exc_info=True)
+                await delivery.again(seconds=_BACK_OFF_SECONDS[delivery.attempt - 1])
+                return
+            await self._set_aside(event, reason=f"{type(error).__name__}: {error}")
+        await delivery.done()
+
+    async def handle(self, event: Envelope) -> None:
+        """Give `event` its effect, and then those that waited behind it.
+
+        An event seen before has no effect; one that is out of turn is kept.
+
+        :raises NotYet: if the handler awaits something from elsewhere
+        :raises Exception: whatever the handler raises
+        """
+        following: Envelope | None = event
+        while following is not None:
+            following = await self._handle_one(following)
+
+    async def _handle_one(self, event: Envelope) -> Envelope | None:
+        claim = InboxClaim(event)
+        uow = self._unit_of_work(event, claim)
+        outcome = "handled"
+        try:
+            await self._dispatch(uow, event)
+            if not claim.is_settled:  # the handler had nothing to do, or there is none
+                async with uow.begin():
+                    pass
+        except AlreadyDone:
+            outcome = "seen"
+        except OutOfTurn:
+            outcome = "early"
+            if not await self._keep(event):
+                return event  # its turn came between our look and the lock
+        else:
+            delay = (self._clock.now() - event.recorded_at).total_seconds()
+            metrics.EVENT_SECONDS.labels(self.producer).observe(max(0.0, delay))
+        metrics.EVENTS_HANDLED.labels(self.producer, outcome).inc()
+        if not claim.next_waits:
+            return None
+        async with uow.read() as connection:
+            return await inbox.next_waiting(connection, event)
+
+    async def _dispatch(self, uow: UnitOfWork, event: Envelope) -> None:
+        kind = event_class(event.producer, event.type)
+        handler = self._handlers.get(kind) if kind is not None else None
+        if kind is None or handler is None:
+            return
+        await handler(uow, Received(payload=kind.model_validate(event.data), envelope=event))
+
+    def _unit_of_work(self, event: Envelope, claim: InboxClaim | None) -> UnitOfWork:
+        return UnitOfWork(
+            database=self._database,
+            producer=self._service,
+            desk_id=event.desk_id,
+            now=self._clock.now(),
+            cause=Cause(correlation_id=event.correlation_id, causation_id=event.id, traceparent=event.traceparent),
+            claim=claim,
+            outbox_wake=self._wake,
+        )
+
+    async def _keep(self, event: Envelope) -> bool:
+        async with self._unit_of_work(event, None).begin() as tx:
+            return await inbox.keep_waiting(tx.connection, event)
+
+    async def _set_aside(self, event: Envelope, *, reason: str) -> None:
+        log.error("dead_letter", type=event.type, event=str(event.id), reason=reason)
+        metrics.DEAD_LETTERS.labels(self.producer).inc()
+        async with self._unit_of_work(event, None).begin() as tx:
+            await inbox.bury(tx.connection, event, reason=reason)
+
+    async def _refuse(self, delivery: Delivery, *, reason: str) -> None:
+        """Keep a message that is no event of ours where an operator finds it."""
+        log.error("malformed_event", producer=self.producer, reason=reason)
+        metrics.DEAD_LETTERS.labels(self.producer).inc()
+        await self._database.system.execute(
+            "INSERT INTO malformed_message (producer, headers, body, reason) VALUES ($1, $2, $3, $4)",
+            self.producer,
+            delivery.headers,
+            delivery.body,
+            reason,
+        )
+        await delivery.done()
+
+    async def _sweep(self) -> None:
+        """Call events whose turn came while nobody was there to call them."""
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            try:
+                for event in await inbox.stranded(self._database.system, producer=self.producer):  # type: ignore[arg-type]
+                    await self._call(event)
+            except (*_OUTAGE, NotYet):
+                continue
+
+    async def _call(self, event: Envelope) -> None:
+        try:
+            await self.handle(event)
+        except (*_OUTAGE, NotYet):
+            raise
+        except (Exception, ValidationError) as error:  # noqa: BLE001  # as in _deliver
+            await self._set_aside(event, reason=f"{type(error).__name__}: {error}")

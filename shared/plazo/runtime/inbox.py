@@ -1,0 +1,153 @@
+"""The inbox: an event takes effect once, and in the order of its ticket.
+
+A consumer keeps, per producer and aggregate, the version of the last event that took effect, in the transaction of
+that effect. An event at or below it was seen; the next one is handled; a later one waits in the database until those
+before it have come.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from plazo.events.envelope import Envelope
+from plazo.runtime.database import Connection
+from plazo.runtime.unit_of_work import AlreadyDone, Transaction
+
+_CLAIM = """
+INSERT INTO inbox_position AS p (desk_id, producer, aggregate_id, version, event_id)
+VALUES ($1, $2, $3, 0, $4)
+ON CONFLICT (producer, aggregate_id) DO UPDATE SET version = p.version
+RETURNING version, (SELECT clock_at FROM desk WHERE desk_id = $1) AS clock_at
+"""
+_SETTLE = """
+WITH moved AS (
+  UPDATE inbox_position SET version = $3, event_id = $4 WHERE producer = $1 AND aggregate_id = $2
+), gone AS (
+  DELETE FROM inbox_waiting WHERE producer = $1 AND aggregate_id = $2 AND aggregate_version <= $3
+), buried AS (
+  UPDATE dead_letter SET state = 'replayed', settled_at = now() WHERE event_id = $4 AND state = 'open'
+)
+SELECT EXISTS (SELECT FROM inbox_waiting WHERE producer = $1 AND aggregate_id = $2 AND aggregate_version = $3 + 1)
+"""
+_NEXT_WAITING = """
+SELECT envelope FROM inbox_waiting WHERE producer = $1 AND aggregate_id = $2 AND aggregate_version = $3
+"""
+_WAIT = """
+INSERT INTO inbox_waiting (desk_id, producer, aggregate_id, aggregate_version, envelope)
+VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
+"""
+_BURY = """
+INSERT INTO dead_letter (event_id, desk_id, producer, aggregate_id, aggregate_version, type, envelope, reason)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (event_id) DO UPDATE SET reason = excluded.reason, failures = dead_letter.failures + 1,
+                                     state = 'open', failed_at = now()
+"""
+_STRANDED = """
+SELECT w.envelope FROM inbox_waiting w JOIN inbox_position p USING (producer, aggregate_id)
+WHERE w.producer = $1 AND w.aggregate_version = p.version + 1
+  AND NOT EXISTS (SELECT FROM dead_letter d
+                  WHERE d.event_id = (w.envelope->>'id')::uuid AND d.state = 'open')
+LIMIT 100
+"""
+
+
+class OutOfTurn(Exception):
+    """An earlier event of the same aggregate has not come yet."""
+
+
+class NotYet(Exception):
+    """A handler needs something that another event, of another aggregate, is going to bring; try again soon."""
+
+
+class InboxClaim:
+    """The claim on one event; see :class:`plazo.runtime.unit_of_work.Claim`."""
+
+    def __init__(self, event: Envelope) -> None:
+        self._event = event
+        self.is_settled = False
+        self.next_waits = False
+
+    async def claim(self, tx: Transaction) -> None:
+        """Take the event's turn; the aggregate is locked until the commit.
+
+        :raises AlreadyDone: if it took effect before
+        :raises OutOfTurn: if one before it has not
+        """
+        event = self._event
+        row = await tx.connection.fetchrow(_CLAIM, event.desk_id, event.producer, event.aggregate_id, event.id)
+        assert row is not None
+        if row["version"] >= event.aggregate_version:
+            raise AlreadyDone
+        if row["version"] < event.aggregate_version - 1:
+            raise OutOfTurn
+        if row["clock_at"] is not None:
+            tx.now = row["clock_at"]
+
+    async def settle(self, tx: Transaction) -> None:
+        """Advance the position; what waits next is looked up at the same time."""
+        event = self._event
+        self.next_waits = await tx.connection.fetchval(
+            _SETTLE, event.producer, event.aggregate_id, event.aggregate_version, event.id
+        )
+        self.is_settled = True
+
+
+async def next_waiting(connection: Connection, event: Envelope) -> Envelope | None:
+    """Return the event that waits directly behind `event`."""
+    envelope: dict[str, Any] | None = await connection.fetchval(
+        _NEXT_WAITING, event.producer, event.aggregate_id, event.aggregate_version + 1
+    )
+    return None if envelope is None else Envelope.model_validate(envelope)
+
+
+async def keep_waiting(connection: Connection, event: Envelope) -> bool:
+    """Keep an event that came too early; false if its turn has come in the meantime. Call inside a transaction."""
+    row = await connection.fetchrow(_CLAIM, event.desk_id, event.producer, event.aggregate_id, event.id)
+    assert row is not None
+    if row["version"] >= event.aggregate_version - 1:
+        return False
+    await connection.execute(
+        _WAIT,
+        event.desk_id,
+        event.producer,
+        event.aggregate_id,
+        event.aggregate_version,
+        event.model_dump(mode="json"),
+    )
+    return True
+
+
+async def bury(connection: Connection, event: Envelope, *, reason: str) -> None:
+    """Set an event aside that cannot be handled; those behind it in its aggregate wait, all others go on."""
+    await connection.execute(
+        _BURY,
+        event.id,
+        event.desk_id,
+        event.producer,
+        event.aggregate_id,
+        event.aggregate_version,
+        event.type,
+        event.model_dump(mode="json"),
+        reason[:2000],
+    )
+
+
+async def stranded(connection: Connection, *, producer: str) -> list[Envelope]:
+    """Return waiting events whose turn has come: their predecessor's handler died before it called them."""
+    rows = await connection.fetch(_STRANDED, producer)
+    return [Envelope.model_validate(row["envelope"]) for row in rows]
+
+
+async def discard(tx: Transaction, event_id: UUID) -> Envelope | None:
+    """Give up a dead letter: its aggregate goes on without it. Returns the event, None if there is no open one."""
+    envelope = await tx.connection.fetchval(
+        "UPDATE dead_letter SET state = 'discarded', settled_at = now() "
+        "WHERE event_id = $1 AND state = 'open' RETURNING envelope",
+        event_id,
+    )
+    if envelope is None:
+        return None
+    event = Envelope.model_validate(envelope)
+    claim = InboxClaim(event)
+    await claim.claim(tx)
+    await claim.settle(tx)
+    return event

@@ -1,0 +1,55 @@
+"""Types of what comes in over HTTP: strict where a wrong guess would cost somebody money."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic.json_schema import WithJsonSchema
+
+from plazo.kernel.errors import PlazoError
+from plazo.kernel.time import parse_instant
+
+
+class Input(BaseModel):
+    """A request body: unknown fields are refused, nothing is converted silently."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class View(BaseModel):
+    """A response body."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+def _refuse_nul(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("must not contain the character U+0000")
+    return text
+
+
+def _read_instant(value: Any) -> datetime:
+    if isinstance(value, datetime):
+        value = value.isoformat()
+    if not isinstance(value, str):
+        raise ValueError("expected an RFC 3339 instant with an offset, such as 2026-05-04T09:00:00Z")  # noqa: TRY004
+    try:
+        return parse_instant(value)
+    except PlazoError as error:
+        raise ValueError(error.message) from error
+
+
+Line = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(_refuse_nul)
+]
+Prose = Annotated[str, StringConstraints(min_length=1, max_length=100_000), AfterValidator(_refuse_nul)]
+Name = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$", max_length=100),
+    Field(examples=["smartcloud-dedicated"]),
+]
+Instant = Annotated[
+    datetime,
+    BeforeValidator(_read_instant),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-05-04T09:00:00Z"]}),
+]

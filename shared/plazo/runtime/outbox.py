@@ -1,0 +1,48 @@
+"""The outbox: events are written in the transaction of what they announce.
+
+Rows are kept after publication: together they are the ledger of all a service ever announced.
+"""
+
+from collections.abc import Sequence
+
+from plazo.events.envelope import Envelope
+from plazo.runtime.database import Connection
+
+# The version of an aggregate is taken under its row's lock, so a later event of the same ticket always has both the
+# next version and a higher seq.
+_WRITE = """
+WITH event AS (
+  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::timestamptz[],
+                       $7::uuid[], $8::uuid[], $9::text[], $10::jsonb[]) WITH ORDINALITY
+    AS e (id, desk_id, aggregate_id, type, occurred_at, recorded_at, correlation_id, causation_id, traceparent, data, n)
+), bumped AS (
+  INSERT INTO outbox_version AS v (desk_id, aggregate_id, version)
+  SELECT desk_id, aggregate_id, count(*) FROM event GROUP BY 1, 2 ORDER BY 2
+  ON CONFLICT (aggregate_id) DO UPDATE SET version = v.version + excluded.version
+  RETURNING aggregate_id, version
+)
+INSERT INTO outbox (id, desk_id, aggregate_id, aggregate_version, type, occurred_at, recorded_at, correlation_id,
+                    causation_id, traceparent, data)
+SELECT e.id, e.desk_id, e.aggregate_id,
+       b.version - count(*) OVER (PARTITION BY e.aggregate_id)
+                 + row_number() OVER (PARTITION BY e.aggregate_id ORDER BY e.n),
+       e.type, e.occurred_at, e.recorded_at, e.correlation_id, e.causation_id, e.traceparent, e.data
+FROM event e JOIN bumped b USING (aggregate_id) ORDER BY e.n
+"""
+
+
+async def write_events(connection: Connection, events: Sequence[Envelope]) -> None:
+    """Write `events` in order, giving each the next version of its aggregate."""
+    await connection.execute(
+        _WRITE,
+        [event.id for event in events],
+        [event.desk_id for event in events],
+        [event.aggregate_id for event in events],
+        [event.type for event in events],
+        [event.occurred_at for event in events],
+        [event.recorded_at for event in events],
+        [event.correlation_id for event in events],
+        [event.causation_id for event in events],
+        [event.traceparent for event in events],
+        [event.data for event in events],
+    )

@@ -1,0 +1,89 @@
+"""Brings the outbox to the bus, right after each commit, in the order of each ticket.
+
+Any number of replicas run a relay; an advisory lock lets one publish at a time, so that two never overtake each
+other. What a dead replica left behind is found by the next sweep.
+"""
+
+import contextlib
+
+import structlog
+
+from plazo.events.envelope import Envelope
+from plazo.runtime import metrics
+from plazo.runtime.bus import Bus, BusDown
+from plazo.runtime.database import Database
+from plazo.runtime.wake import Wake
+
+log = structlog.get_logger(__name__)
+
+_BATCH = 500
+_SWEEP_SECONDS = 1.0
+_LOCK = 0x706C617A6F  # "plazo": one relay at a time in a database
+
+_UNPUBLISHED = """
+SELECT id, desk_id, aggregate_id, aggregate_version, type, occurred_at, recorded_at, correlation_id, causation_id,
+       traceparent, data
+FROM outbox WHERE published_at IS NULL ORDER BY seq LIMIT $1
+"""
+_MARK = "UPDATE outbox SET published_at = now() WHERE id = ANY($1::uuid[])"
+_LAG = """
+SELECT coalesce(extract(epoch FROM clock_timestamp() - min(written_at)), 0)::float8 AS lag, count(*) AS backlog
+FROM (SELECT written_at FROM outbox WHERE published_at IS NULL ORDER BY seq LIMIT 10000) AS waiting
+"""
+
+
+class Relay:
+    """The only sender of a service's events."""
+
+    def __init__(self, *, database: Database, bus: Bus, producer: str, wake: Wake) -> None:
+        self._database = database
+        self._bus = bus
+        self._producer = producer
+        self._wake = wake
+
+    async def run(self) -> None:
+        """Publish until cancelled, when woken and at every sweep."""
+        while True:
+            await self._wake.wait(at_most=_SWEEP_SECONDS)
+            try:
+                while await self.publish_batch() == _BATCH:
+                    pass
+                metrics.RELAY_LAG.set(0)
+                metrics.RELAY_BACKLOG.set(0)
+            except Exception as error:  # noqa: BLE001  # whatever it was, the rows are still there: try again
+                expected = isinstance(error, BusDown | OSError | TimeoutError)
+                log.log(20 if expected else 40, "relay_waits", error=str(error) or type(error).__name__)
+                await self._measure_lag()
+
+    async def drain(self) -> None:
+        """Publish what there is, as the last thing before the process ends; the next one does what remains."""
+        with contextlib.suppress(BusDown, OSError, TimeoutError):
+            while await self.publish_batch() == _BATCH:
+                pass
+
+    async def publish_batch(self) -> int:
+        """Publish up to a batch of events and mark them; return how many were marked. :raises BusDown:"""
+        async with self._database.system.acquire() as connection, connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+            rows = await connection.fetch(_UNPUBLISHED, _BATCH)
+            if not rows:
+                return 0
+            events = [Envelope.model_construct(producer=self._producer, **row) for row in rows]
+            stored = await self._bus.publish(events)
+            await connection.execute(_MARK, stored)
+        metrics.EVENTS_PUBLISHED.inc(len(stored))
+        return len(stored)
+
+    async def lag(self) -> tuple[float, int]:
+        """Return the age in seconds of the oldest unpublished event, and how many there are (10,000 at most)."""
+        row = await self._database.system.fetchrow(_LAG)
+        assert row is not None
+        return float(row["lag"]), int(row["backlog"])
+
+    async def _measure_lag(self) -> None:
+        try:
+            lag, backlog = await self.lag()
+        except Exception:  # noqa: BLE001  # the database is what is down; readiness says so
+            return
+        metrics.RELAY_LAG.set(lag)
+        metrics.RELAY_BACKLOG.set(backlog)

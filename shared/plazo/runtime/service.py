@@ -1,0 +1,167 @@
+"""A service: its name, its routes, the events it reads, its timers; and the running process of it."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import structlog
+from fastapi import APIRouter
+
+from plazo.runtime.bus import Bus, BusDown
+from plazo.runtime.clock import Clock, SystemClock
+from plazo.runtime.consumer import Consumer, Handlers
+from plazo.runtime.database import Database
+from plazo.runtime.relay import Relay
+from plazo.runtime.settings import Settings
+from plazo.runtime.settlement import Settlement
+from plazo.runtime.unit_of_work import Cause, Claim, SystemWork, UnitOfWork
+from plazo.runtime.wake import Wake
+
+log = structlog.get_logger(__name__)
+
+_START_SECONDS = 60.0
+
+Background = Callable[["Runtime", asyncio.Event], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What makes one service different from another.
+
+    `handlers` are keyed by producing service; a producer that is not named is not read. `background` are loops that
+    run beside the API, such as timers, until the event they are given is set.
+    """
+
+    name: str
+    title: str
+    description: str
+    routers: Sequence[APIRouter]
+    handlers: Mapping[str, Handlers]
+    background: Sequence[Background] = field(default_factory=tuple)
+
+
+class Runtime:
+    """One running process of a service. It holds no state that another replica would miss."""
+
+    def __init__(self, *, service: Service, settings: Settings, database: Database, clock: Clock) -> None:
+        self.service = service
+        self.settings = settings
+        self.database = database
+        self.clock = clock
+        self.outbox_wake = Wake()
+        self.bus = Bus(settings.nats_url.get_secret_value(), name=service.name, replicas=settings.event_replicas)
+        self.relay = Relay(database=database, bus=self.bus, producer=service.name, wake=self.outbox_wake)
+        self.settlement = Settlement(
+            database=database, bus=self.bus, service=service.name, reads=tuple(service.handlers)
+        )
+        self.consumers = {
+            producer: Consumer(
+                database=database,
+                bus=self.bus,
+                clock=clock,
+                service=service.name,
+                producer=producer,
+                handlers=handlers,
+                wake=self.outbox_wake,
+            )
+            for producer, handlers in service.handlers.items()
+        }
+
+    def unit_of_work(
+        self, *, desk_id: UUID, now: datetime, cause: Cause | None = None, claim: Claim | None = None
+    ) -> UnitOfWork:
+        """Return a unit of work of this service for a desk."""
+        return UnitOfWork(
+            database=self.database,
+            producer=self.service.name,
+            desk_id=desk_id,
+            now=now,
+            cause=cause or Cause(),
+            claim=claim,
+            outbox_wake=self.outbox_wake,
+        )
+
+    def system_work(self) -> SystemWork:
+        """Return what opens transactions that span desks."""
+        return SystemWork(
+            database=self.database, clock=self.clock, producer=self.service.name, outbox_wake=self.outbox_wake
+        )
+
+    @classmethod
+    @asynccontextmanager
+    async def running(
+        cls, service: Service, settings: Settings, *, clock: Clock | None = None
+    ) -> AsyncIterator["Runtime"]:
+        """Run a service's relay, consumers and timers for the time of the block; finish what they hold at its end.
+
+        Waits for the database, a minute at most. NATS may be away: the service then answers, keeps its events, and
+        catches up by itself.
+        """
+        async with AsyncExitStack() as stack:
+            database = await _reach_database(stack, settings)
+            runtime = cls(service=service, settings=settings, database=database, clock=clock or SystemClock())
+            stopping = asyncio.Event()
+            tasks = [asyncio.create_task(runtime._run(stopping))]  # its own
+            tasks += [asyncio.create_task(loop(runtime, stopping)) for loop in service.background]
+            for task in tasks:
+                task.add_done_callback(_end_process_if_failed)
+            try:
+                yield runtime
+            finally:
+                stopping.set()
+                _, unfinished = await asyncio.wait(tasks, timeout=7)
+                for task in unfinished:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                await runtime.bus.close()
+
+    async def _run(self, stopping: asyncio.Event) -> None:
+        relay = asyncio.create_task(self.relay.run())
+        try:
+            if not await self._connect(stopping):
+                return
+            self.outbox_wake.set()
+            await asyncio.gather(*(consumer.run(stopping) for consumer in self.consumers.values()), stopping.wait())
+            await self.relay.drain()
+        finally:
+            relay.cancel()
+            await asyncio.gather(relay, return_exceptions=True)
+
+    async def _connect(self, stopping: asyncio.Event) -> bool:
+        while not stopping.is_set():
+            try:
+                await self.bus.connect()
+                await self.settlement.serve()
+                await self.bus.ensure_stream(self.service.name)
+            except BusDown as error:
+                log.info("bus_away", error=str(error))
+                await asyncio.sleep(0.3)
+            else:
+                return True
+        return False
+
+
+def _end_process_if_failed(task: "asyncio.Task[None]") -> None:
+    """A loop that ends by an error leaves a service that looks alive and is not: better to be started anew."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("loop_failed", exc_info=error)
+        signal.raise_signal(signal.SIGTERM)
+
+
+async def _reach_database(stack: AsyncExitStack, settings: Settings) -> Database:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _START_SECONDS
+    while True:
+        try:
+            return await stack.enter_async_context(Database.connect(settings))
+        except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError) as error:
+            if loop.time() > deadline:
+                raise
+            log.info("database_away", error=str(error) or type(error).__name__)
+            await asyncio.sleep(0.3)

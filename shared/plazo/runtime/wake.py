@@ -1,0 +1,23 @@
+"""A bell: something to do has come; and how long to sleep if it does not ring."""
+
+import asyncio
+
+
+class Wake:
+    """Wakes a loop that sleeps. Ringing it many times before it is heard is ringing it once."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def set(self) -> None:
+        """Ring."""
+        self._event.set()
+
+    async def wait(self, *, at_most: float) -> None:
+        """Sleep until rung, `at_most` seconds."""
+        try:
+            async with asyncio.timeout(at_most):
+                await self._event.wait()
+        except TimeoutError:
+            pass
+        self._event.clear()
