@@ -82,6 +82,7 @@ class CustomerRegistered(_TicketsEvent):
     segment: str | None
     language: str
     timezone: str | None
+    region: str | None = None
     email: str | None = None
 
 
@@ -110,7 +111,8 @@ class TicketOpened(_TicketsEvent):
 
     `facts` are all the named facts that rules may compare, the decided ones (severity, priority, level, plan)
     among them. `admission` is `pending` where the contract lets only a solvent customer in: the clocks then wait
-    for `ticket.admitted`. `clocks` is false where the ticket is out of coverage.
+    for `ticket.admitted`. `clocks` is false where the ticket is out of coverage. `customer_region` names the
+    holiday layer of the policy that holds where the customer is (EXP-16).
     """
 
     name: ClassVar[str] = "ticket.opened"
@@ -130,6 +132,9 @@ class TicketOpened(_TicketsEvent):
     clocks: bool
     admission: Literal["not_required", "pending"]
     opened_at: datetime
+    language: str = "es"
+    customer_timezone: str | None = None
+    customer_region: str | None = None
 
 
 class TicketAdmitted(_TicketsEvent):
@@ -163,6 +168,7 @@ class TicketAnswered(_TicketsEvent):
 
     name: ClassVar[str] = "ticket.answered"
 
+    activity: Literal["receipt", "reply", "call", "assessment"]
     channel: str
     by: str
 

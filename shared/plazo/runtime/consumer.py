@@ -54,6 +54,18 @@ Handler = Callable[[UnitOfWork, Received[Any]], Awaitable[None]]
 Handlers = Mapping[type[Event], Handler]
 
 
+def merge_handlers(*tables: Mapping[str, Handlers]) -> dict[str, Handlers]:
+    """Merge tables of handlers by producer. :raises ValueError: if two tables handle the same event"""
+    merged: dict[str, dict[type[Event], Handler]] = {}
+    for table in tables:
+        for producer, handlers in table.items():
+            here = merged.setdefault(producer, {})
+            if both := here.keys() & handlers.keys():
+                raise ValueError(f"handled twice: {', '.join(sorted(event.__name__ for event in both))}")
+            here.update(handlers)
+    return dict(merged)
+
+
 class Consumer:
     """One service's reading of one producer."""
 

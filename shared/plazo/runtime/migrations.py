@@ -43,6 +43,16 @@ CREATE TABLE api_key (
 );
 CREATE INDEX api_key_desk_id_idx ON api_key (desk_id);
 
+CREATE TABLE policy_version (
+  desk_id uuid NOT NULL,
+  policy text NOT NULL,
+  version text NOT NULL,
+  effective_from date NOT NULL,
+  document jsonb NOT NULL,
+  published_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT policy_version_pkey PRIMARY KEY (desk_id, policy, version)
+);
+
 CREATE TABLE outbox_version (
   aggregate_id uuid CONSTRAINT outbox_version_pkey PRIMARY KEY,
   desk_id uuid NOT NULL,
@@ -129,6 +139,7 @@ CREATE TABLE idempotency_key (
 _RUNTIME_RIGHTS = {
     "desk": "SELECT, INSERT, UPDATE",
     "api_key": "SELECT, INSERT, UPDATE",
+    "policy_version": "SELECT, INSERT",
     "outbox_version": "SELECT, INSERT, UPDATE",
     "outbox": "SELECT, INSERT",
     "inbox_position": "SELECT, INSERT, UPDATE",

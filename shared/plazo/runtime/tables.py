@@ -1,10 +1,10 @@
-"""The tables that every service has: its copy of desks and keys, outbox, inbox, idempotency.
+"""The tables that every service has: its copy of desks, keys and policies, outbox, inbox, idempotency.
 
 Rows only, never domain objects. Migrations make them, see :mod:`plazo.runtime.migrations`; a test holds the two
 together.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -68,6 +68,19 @@ class ApiKey(RuntimeTable, table=True):
     contact_id: UUID | None
     expires_at: datetime | None = instant(nullable=True)
     revoked_at: datetime | None = instant(nullable=True)
+
+
+class PolicyVersion(RuntimeTable, table=True):
+    """A published version of a policy document; `effective_from` is a date in the policy's zone."""
+
+    __tablename__ = "policy_version"
+
+    desk_id: UUID = Field(primary_key=True)
+    policy: str = Field(primary_key=True, sa_type=Text)
+    version: str = Field(primary_key=True, sa_type=Text)
+    effective_from: date
+    document: dict[str, Any] = json_column()
+    published_at: datetime = written_at()
 
 
 class OutboxVersion(RuntimeTable, table=True):
