@@ -35,10 +35,15 @@ class EscalationRaised(_EscalationEvent):
     trigger: str
     clauses: tuple[str, ...]
     steps: int
+    kind: str | None = None
+    reason: str | None = None
 
 
 class EscalationStepFired(_EscalationEvent):
-    """A step was taken at `fired_at`, contract time; `notified` are the roles that were told."""
+    """A step was taken at `fired_at`, contract time; `notified` are the roles that were told.
+
+    `requires_assessment`: whoever has the ticket now must say whether, how and by when it can be solved. SKE-06
+    """
 
     name: ClassVar[str] = "escalation.step_fired"
 
@@ -47,6 +52,11 @@ class EscalationStepFired(_EscalationEvent):
     to_level: int | None
     notified: tuple[str, ...]
     fired_at: datetime
+    turn: int = 1
+    to_team: str | None = None
+    to_role: str | None = None
+    requires_assessment: bool = False
+    reason: str | None = None
 
 
 class EscalationStopped(_EscalationEvent):
@@ -59,7 +69,7 @@ class EscalationStopped(_EscalationEvent):
 
 
 class MessageQueued(_EscalationEvent):
-    """Somebody is going to be told something."""
+    """Somebody is going to be told something; `event` is what they are told of, such as `ticket.opened`."""
 
     name: ClassVar[str] = "message.queued"
 
@@ -69,6 +79,8 @@ class MessageQueued(_EscalationEvent):
     to: str
     subject: str
     clauses: tuple[str, ...] = ()
+    event: str | None = None
+    role: str | None = None
 
 
 class TimerRequested(_EscalationEvent):

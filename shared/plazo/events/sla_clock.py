@@ -48,20 +48,20 @@ class DeskClockAdvanced(_SlaClockEvent):
     clock_at: datetime
 
 
-class _ClockEvent(_SlaClockEvent):
+class ClockEvent(_SlaClockEvent):
     """Aggregate: the ticket."""
 
     ticket_id: UUID
     clock: ClockCopy
 
 
-class ClockStarted(_ClockEvent):
+class ClockStarted(ClockEvent):
     """A promise began to count."""
 
     name: ClassVar[str] = "clock.started"
 
 
-class ClockRescheduled(_ClockEvent):
+class ClockRescheduled(ClockEvent):
     """The due instant moved, or became unknown by a pause, `because` of a named fact."""
 
     name: ClassVar[str] = "clock.rescheduled"
@@ -70,7 +70,7 @@ class ClockRescheduled(_ClockEvent):
     because: str
 
 
-class ClockWarned(_ClockEvent):
+class ClockWarned(ClockEvent):
     """A warning threshold of the policy (`50%`, `1h before`) was reached."""
 
     name: ClassVar[str] = "clock.warned"
@@ -79,7 +79,7 @@ class ClockWarned(_ClockEvent):
     warned_at: datetime
 
 
-class ClockBreached(_ClockEvent):
+class ClockBreached(ClockEvent):
     """The promise was not kept: at `breached_at`, the due instant. `detected_at` is when the service saw it."""
 
     name: ClassVar[str] = "clock.breached"
@@ -88,7 +88,7 @@ class ClockBreached(_ClockEvent):
     detected_at: datetime
 
 
-class ClockBreachRetracted(_ClockEvent):
+class ClockBreachRetracted(ClockEvent):
     """A later learnt fact shows that the promise was kept after all."""
 
     name: ClassVar[str] = "clock.breach_retracted"
@@ -96,13 +96,13 @@ class ClockBreachRetracted(_ClockEvent):
     because: str
 
 
-class ClockStopped(_ClockEvent):
+class ClockStopped(ClockEvent):
     """What was promised happened; `clock.state` says whether in time (`met`) or not (`missed`)."""
 
     name: ClassVar[str] = "clock.stopped"
 
 
-class ClockCancelled(_ClockEvent):
+class ClockCancelled(ClockEvent):
     """The promise no longer applies, `because` of a named fact."""
 
     name: ClassVar[str] = "clock.cancelled"

@@ -135,6 +135,7 @@ class TicketOpened(_TicketsEvent):
     language: str = "es"
     customer_timezone: str | None = None
     customer_region: str | None = None
+    description: str | None = None
 
 
 class TicketAdmitted(_TicketsEvent):
@@ -161,6 +162,8 @@ class TicketFactsChanged(_TicketsEvent):
 
     facts: Facts
     changed: tuple[str, ...]
+    covered: bool = True
+    clocks: bool = True
 
 
 class TicketAnswered(_TicketsEvent):

@@ -83,17 +83,15 @@ class Call:
             self.response.headers["Preference-Applied"] = f"wait={self.wait_seconds}"
         return settled
 
-    def expect_version(self, version: int) -> None:
-        """Honor `If-Match`. :raises StaleVersion: if the caller read another version than `version`"""
-        wanted = self.request.headers.get("if-match")
-        if wanted is not None and wanted.strip() not in ("*", etag(version)):
-            raise StaleVersion(
-                f"you changed version {wanted.strip()}, the current one is {etag(version)}; read it again"
-            )
-
     def show_version(self, version: int) -> None:
         """Send the version as `ETag`."""
         self.response.headers["ETag"] = etag(version)
+
+
+def check_version(if_match: str | None, version: int) -> None:
+    """Honor `If-Match`. :raises StaleVersion: if the caller read another version than `version`"""
+    if if_match is not None and if_match.strip() not in ("*", etag(version)):
+        raise StaleVersion(f"you changed version {if_match.strip()}, the current one is {etag(version)}; read it again")
 
 
 def etag(version: int) -> str:

@@ -14,7 +14,7 @@ from plazo.runtime.call import Call, allow
 from plazo.runtime.identity import Role
 from plazo.runtime.inbox import NotYet
 from plazo.runtime.inputs import View
-from plazo.runtime.pagination import MAX_LIMIT, Page, decode_cursor, page_of
+from plazo.runtime.pagination import MAX_LIMIT, Page, page_of, position
 
 router = APIRouter(prefix="/v1/dead-letters", tags=["operations"])
 
@@ -57,16 +57,11 @@ async def list_dead_letters(
     cursor: str | None = None,
 ) -> Page[DeadLetterView]:
     """List the events that this service could not handle, oldest first."""
-    failed_at, event_id = _position(cursor)
+    failed_at, event_id = position(cursor, datetime, UUID) or (None, None)
     async with call.uow().read() as connection:
         rows = await connection.fetch(_LIST, state, failed_at, event_id, limit + 1)
     letters = [DeadLetterView(**row) for row in rows]
-    return page_of(letters, limit=limit, keys=lambda letter: (letter.failed_at.isoformat(), str(letter.event_id)))
-
-
-def _position(cursor: str | None) -> tuple[datetime | None, UUID | None]:
-    keys = decode_cursor(cursor, str, str)
-    return (None, None) if keys is None else (datetime.fromisoformat(keys[0]), UUID(keys[1]))
+    return page_of(letters, limit=limit, keys=lambda letter: (letter.failed_at, letter.event_id))
 
 
 @router.post("/{event_id}/replay")

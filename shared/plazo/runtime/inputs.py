@@ -39,6 +39,26 @@ def _read_instant(value: Any) -> datetime:
         raise ValueError(error.message) from error
 
 
+def _read_fact(value: Any) -> bool | int | str:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int) and abs(value) <= _LARGEST_FACT:
+        return value
+    if isinstance(value, str) and 1 <= len(value) <= _LONGEST_FACT and "\x00" not in value:
+        return value
+    raise ValueError(
+        f"expected true, false, a whole number up to {_LARGEST_FACT:,} or text of 1 to {_LONGEST_FACT} characters"
+    )
+
+
+_LARGEST_FACT = 10**12
+_LONGEST_FACT = 500
+
+Fact = Annotated[
+    bool | int | str,
+    BeforeValidator(_read_fact),
+    WithJsonSchema({"type": ["boolean", "integer", "string"], "examples": ["critical", 46, True]}),
+]
 Line = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(_refuse_nul)
 ]

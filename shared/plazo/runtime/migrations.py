@@ -10,7 +10,6 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
 from sqlalchemy import Connection, MetaData, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -180,8 +179,11 @@ def runtime_tables_v1(service: str) -> Iterable[str]:
     yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON malformed_message TO {service}_system"
 
 
-def run_environment(context: EnvironmentContext, metadata: MetaData) -> None:
-    """Be the `env.py` of a service: run the migrations on the connection that :func:`upgrade` opened."""
+def run_environment(context: Any, metadata: MetaData) -> None:
+    """Be the `env.py` of a service: run the migrations on the connection that :func:`upgrade` opened.
+
+    `context` is the module `alembic.context`, which is the current environment.
+    """
     connection: Connection = context.config.attributes["connection"]
     context.configure(connection=connection, target_metadata=[RuntimeTable.metadata, metadata], compare_type=True)
     with context.begin_transaction():

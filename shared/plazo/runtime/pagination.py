@@ -1,11 +1,11 @@
 """Keyset pagination: lists are `{items, next_cursor}`, and a page costs the same wherever it is."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, Field
-from pydantic_core import from_json, to_json
+from pydantic import BaseModel, Field, TypeAdapter
+from pydantic_core import to_json
 
 from plazo.kernel.errors import Fault, InvalidInput
 
@@ -21,27 +21,29 @@ class Page(BaseModel, Generic[T]):
     next_cursor: str | None = Field(default=None, description="pass it as `cursor` for the next page; null on the last")
 
 
-def encode_cursor(*keys: Any) -> str:
+def encode_cursor(keys: Sequence[Any]) -> str:
     """Return an opaque cursor that stands behind the row with these sort keys."""
     return base64.urlsafe_b64encode(to_json(keys)).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str | None, *types: type[Any]) -> tuple[Any, ...] | None:
-    """Return the sort keys of a cursor, None for no cursor. :raises InvalidInput: if it is none of ours"""
+def position(cursor: str | None, *types: type[Any]) -> Any:
+    """Return the sort keys that a cursor stands behind, of the given `types`; None for no cursor.
+
+    :raises InvalidInput: if it is not a cursor of such a list
+    """
     if cursor is None:
         return None
     try:
-        keys = from_json(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if not isinstance(keys, list) or [type(key) for key in keys] != list(types):
-            raise ValueError("other keys")
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        keys: Any = TypeAdapter(tuple[types]).validate_json(raw)  # type: ignore[valid-type]
     except ValueError as error:
         fault = Fault(pointer="", message="cursor: expected the next_cursor of a page of this list")
         raise InvalidInput("the cursor is not one of this list", faults=[fault]) from error
-    return tuple(keys)
+    return keys
 
 
-def page_of(items: Sequence[T], *, limit: int, keys: Any) -> Page[T]:
+def page_of(items: Sequence[T], *, limit: int, keys: Callable[[T], Sequence[Any]]) -> Page[T]:
     """Return a page from `limit + 1` rows that were asked for; `keys` gives a row's sort keys."""
     shown = list(items[:limit])
     more = len(items) > limit
-    return Page(items=shown, next_cursor=encode_cursor(*keys(shown[-1])) if more else None)
+    return Page(items=shown, next_cursor=encode_cursor(keys(shown[-1])) if more else None)

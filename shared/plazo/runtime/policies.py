@@ -1,12 +1,13 @@
 """Every service's copy of the policy versions that `tickets` published."""
 
-from datetime import date
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from pydantic_core import to_json
 
+from plazo.calendar.zone import load_zone
 from plazo.events.tickets import PolicyPublished
 from plazo.kernel.ids import derived_id
 from plazo.policy.document import Policy
@@ -19,6 +20,8 @@ _INSERT = """
 INSERT INTO policy_version (desk_id, policy, version, effective_from, document)
 VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
 """
+
+_EARLIEST_ZONE = timedelta(hours=14)  # a date begins there first
 
 
 @lru_cache(maxsize=512)
@@ -50,15 +53,21 @@ async def known_policy(connection: Connection, *, policy: str, version: str) -> 
     return found
 
 
-async def policy_in_force(connection: Connection, *, policy: str, on: date) -> Policy | None:
-    """Return the version in force on a local date: the newest that is effective by then."""
-    document = await connection.fetchval(
+async def policy_in_force(connection: Connection, *, policy: str, at: datetime) -> Policy | None:
+    """Return the version in force at an instant: the newest that is effective on that date in its own zone."""
+    rows = await connection.fetch(
         "SELECT document FROM policy_version WHERE policy = $1 AND effective_from <= $2 "
-        "ORDER BY effective_from DESC, published_at DESC LIMIT 1",
+        "ORDER BY effective_from DESC, published_at DESC LIMIT 10",
         policy,
-        on,
+        (at + _EARLIEST_ZONE).date(),
     )
-    return None if document is None else _parse(to_json(document))
+    versions = (_parse(to_json(row["document"])) for row in rows)
+    return next((version for version in versions if version.effective_from <= local_date(version, at)), None)
+
+
+def local_date(policy: Policy, at: datetime) -> date:
+    """Return the date of an instant in the policy's zone."""
+    return at.astimezone(load_zone(policy.timezone)).date()
 
 
 async def _on_policy_published(uow: UnitOfWork, received: Received[PolicyPublished]) -> None:

@@ -1,0 +1,83 @@
+"""What other services announced about a ticket, as tickets shows it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from plazo.runtime.database import Connection
+from plazo.runtime.unit_of_work import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """Clocks, charges and escalations of one ticket."""
+
+    clocks: tuple[dict[str, Any], ...]
+    charges: tuple[dict[str, Any], ...]
+    escalations: tuple[dict[str, Any], ...]
+
+
+_READ = """
+SELECT t.id,
+  coalesce((SELECT jsonb_agg(clock ORDER BY clock->>'started_at', clock->>'kind', clock->>'cycle')
+            FROM ticket_clock WHERE ticket_id = t.id), '[]') AS clocks,
+  coalesce((SELECT jsonb_agg(charge ORDER BY charged_at, written_at) FROM ticket_charge WHERE ticket_id = t.id), '[]')
+    AS charges,
+  coalesce((SELECT jsonb_agg(escalation ORDER BY raised_at, escalation_id) FROM ticket_escalation
+            WHERE ticket_id = t.id), '[]') AS escalations
+FROM unnest($1::uuid[]) AS t (id)
+"""
+
+
+async def read_announced(connection: Connection, ticket_ids: Sequence[UUID]) -> dict[UUID, Announced]:
+    """Return what is known of several tickets, in one statement."""
+    rows = await connection.fetch(_READ, ticket_ids)
+    return {
+        row["id"]: Announced(
+            clocks=tuple(row["clocks"]), charges=tuple(row["charges"]), escalations=tuple(row["escalations"])
+        )
+        for row in rows
+    }
+
+
+async def save_clock(tx: Transaction, ticket_id: UUID, clock_id: UUID, clock: dict[str, Any]) -> None:
+    """Keep a clock as last announced."""
+    await tx.connection.execute(
+        "INSERT INTO ticket_clock (clock_id, desk_id, ticket_id, clock) VALUES ($1, $2, $3, $4) "
+        "ON CONFLICT (clock_id) DO UPDATE SET clock = excluded.clock",
+        clock_id,
+        tx.desk_id,
+        ticket_id,
+        clock,
+    )
+
+
+async def save_charge(
+    tx: Transaction, ticket_id: UUID, *, charge_id: UUID, charged_at: datetime, charge: dict[str, Any]
+) -> None:
+    """Keep a charge."""
+    await tx.connection.execute(
+        "INSERT INTO ticket_charge (charge_id, desk_id, ticket_id, charged_at, charge) VALUES ($1, $2, $3, $4, $5)",
+        charge_id,
+        tx.desk_id,
+        ticket_id,
+        charged_at,
+        charge,
+    )
+
+
+async def save_escalation(
+    tx: Transaction, ticket_id: UUID, *, escalation_id: UUID, raised_at: datetime, change: dict[str, Any]
+) -> None:
+    """Keep an escalation, or what changed about it."""
+    await tx.connection.execute(
+        "INSERT INTO ticket_escalation AS e (escalation_id, desk_id, ticket_id, raised_at, escalation) "
+        "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (escalation_id) DO UPDATE SET escalation = e.escalation || $5",
+        escalation_id,
+        tx.desk_id,
+        ticket_id,
+        raised_at,
+        change,
+    )

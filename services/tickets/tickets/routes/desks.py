@@ -1,0 +1,53 @@
+"""Desks and API keys."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from plazo.kernel.ids import new_id
+from plazo.runtime.call import Call, allow, allow_operator
+from plazo.runtime.identity import EVERYBODY, Role
+from plazo.runtime.service import Runtime
+from tickets import schemas
+from tickets.usecases import desks
+
+router = APIRouter(prefix="/v1", tags=["desks"])
+
+AdministratorCall = Annotated[Call, allow(Role.ADMINISTRATOR)]
+AnyCall = Annotated[Call, allow(*EVERYBODY)]
+
+
+@router.post("/desks", status_code=201)
+async def create_desk(body: schemas.DeskCreate, runtime: Annotated[Runtime, allow_operator()]) -> schemas.DeskCreated:
+    """Create a desk and its first administrator key, with the operator key of the installation."""
+    uow = runtime.unit_of_work(desk_id=new_id(), now=runtime.clock.now())
+    return await desks.create_desk(uow, body=body)
+
+
+@router.get("/desks/{desk_id}")
+async def read_desk(desk_id: UUID, call: AnyCall) -> schemas.DeskView:
+    """Return the caller's desk."""
+    return await desks.read_desk(call.uow(), desk_id=desk_id)
+
+
+@router.post("/keys", status_code=201)
+async def issue_key(body: schemas.KeyCreate, call: AdministratorCall) -> schemas.KeyCreated:
+    """Issue an API key; its secret is shown in this answer only."""
+    created = await desks.issue_key(call.uow(status=201), body=body)
+    await call.settle(call.desk_id)
+    return created
+
+
+@router.get("/keys")
+async def list_keys(call: AdministratorCall) -> list[schemas.KeyView]:
+    """List the desk's keys, without their secrets."""
+    return await desks.list_keys(call.uow())
+
+
+@router.post("/keys/{key_id}/revoke")
+async def revoke_key(key_id: str, call: AdministratorCall) -> dict[str, str]:
+    """Revoke a key."""
+    await desks.revoke_key(call.uow(), key_id=key_id)
+    await call.settle(call.desk_id)
+    return {"key_id": key_id, "state": "revoked"}

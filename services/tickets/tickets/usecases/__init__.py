@@ -1,0 +1,1 @@
+"""What tickets can do. Each use case owns one transaction."""

@@ -1,0 +1,151 @@
+"""Following what the other services announce: admission, assignment, and what a ticket's page shows of them."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from plazo.events import billing, escalation, sla_clock
+from plazo.events.tickets import TicketAdmitted, TicketHeld
+from plazo.runtime.inbox import NotYet
+from plazo.runtime.unit_of_work import Transaction, UnitOfWork
+from tickets.domain.lifecycle import Action, State, next_state
+from tickets.domain.ticket import Ticket
+from tickets.repository import tickets, views
+from tickets.repository.tickets import Entry
+from tickets.usecases.changes import Change, decide_again
+
+
+async def _locked(tx: Transaction, ticket_id: UUID) -> Ticket:
+    ticket = await tickets.find_ticket(tx.connection, ticket_id, lock=True)
+    if ticket is None:
+        raise NotYet(f"ticket {ticket_id}")
+    return ticket
+
+
+async def _save(tx: Transaction, ticket: Ticket, *entries: Entry) -> None:
+    await tickets.update_ticket(tx, replace(ticket, version=ticket.version + 1))
+    await tickets.add_entries(tx, ticket.ticket_id, entries)
+
+
+async def admit(uow: UnitOfWork, *, ticket_id: UUID, clauses: tuple[str, ...], granted_at: datetime) -> None:
+    """Let a ticket in: its clocks count from its opening, or from the release if it was held (SMA-14)."""
+    async with uow.begin() as tx:
+        ticket = await _locked(tx, ticket_id)
+        was_held = ticket.admission == "withheld"
+        counts_from = granted_at if was_held else ticket.opened_at
+        state = next_state(ticket.state, Action.ADMIT) if ticket.state in (State.NEW, State.HELD) else ticket.state
+        admitted = replace(ticket, state=state, admission="granted", held_for=None, held_clause=None)
+        kind = "released" if was_held else "admitted"
+        entry = Entry(kind=kind, actor="billing", occurred_at=granted_at, data={"clauses": list(clauses)})
+        await _save(tx, admitted, entry)
+        tx.emit(TicketAdmitted(counts_from=counts_from), about=ticket_id, occurred_at=granted_at)
+
+
+async def hold(uow: UnitOfWork, *, ticket_id: UUID, reason: str, clause: str | None, held_at: datetime) -> None:
+    """Keep a ticket without working on it (SMA-02, SMA-14). One that is over stays over."""
+    async with uow.begin() as tx:
+        ticket = await _locked(tx, ticket_id)
+        if ticket.state not in (State.NEW, State.HELD):
+            return
+        held = replace(
+            ticket,
+            state=next_state(ticket.state, Action.HOLD),
+            admission="withheld",
+            held_for=reason,
+            held_clause=clause,
+        )
+        entry = Entry(
+            kind="held", actor="billing", occurred_at=held_at, text=reason, data={"clauses": [clause] if clause else []}
+        )
+        await _save(tx, held, entry)
+        tx.emit(TicketHeld(reason=reason, clause=clause), about=ticket_id, occurred_at=held_at)
+
+
+async def assign(uow: UnitOfWork, *, event: escalation.AssignmentMade, assigned_at: datetime) -> None:
+    """Note who handles the ticket now; a new level may change what rules decide."""
+    async with uow.begin() as tx:
+        ticket = await _locked(tx, event.ticket_id)
+        assigned = replace(ticket, team=event.team, level=event.level, assignee=event.agent_name)
+        entry = Entry(
+            kind="assigned",
+            actor="escalation",
+            occurred_at=assigned_at,
+            text=event.reason,
+            data={
+                "team": event.team,
+                "level": event.level,
+                "agent": event.agent_name,
+                "clauses": list(event.clauses),
+            },
+        )
+        change = Change(tx=tx, before=ticket, after=assigned)
+        if event.level != ticket.level and ticket.state not in (State.RESOLVED, State.CLOSED):
+            await decide_again(change, await change.policy(), given=ticket.given, actor="escalation")
+        await _save(tx, change.after, entry, *change.entries)
+
+
+async def follow_clock(
+    uow: UnitOfWork, *, ticket_id: UUID, clock: sla_clock.ClockCopy, kind: str, at: datetime, data: dict[str, Any]
+) -> None:
+    """Show a clock as it is now, and write what happened to it into the timeline."""
+    async with uow.begin() as tx:
+        copy = clock.model_dump(mode="json")
+        await views.save_clock(tx, ticket_id, clock.clock_id, copy)
+        about = {"kind": clock.kind, "cycle": clock.cycle, "due_at": copy["due_at"], "clauses": list(clock.clauses)}
+        await tickets.add_entries(
+            tx, ticket_id, [Entry(kind=kind, actor="sla-clock", occurred_at=at, internal=True, data=about | data)]
+        )
+
+
+async def follow_charge(uow: UnitOfWork, *, event: billing.ChargeAccrued) -> None:
+    """Show a charge, and write it into the timeline."""
+    async with uow.begin() as tx:
+        charge = event.model_dump(mode="json")
+        await views.save_charge(
+            tx, event.ticket_id, charge_id=event.charge_id, charged_at=event.charged_at, charge=charge
+        )
+        await tickets.add_entries(
+            tx,
+            event.ticket_id,
+            [
+                Entry(
+                    kind="charged",
+                    actor="billing",
+                    occurred_at=event.charged_at,
+                    internal=True,
+                    text=event.explanation.get("es"),
+                    data={"quantity": event.quantity, "unit": event.unit, "clauses": list(event.clauses)},
+                )
+            ],
+        )
+
+
+async def follow_escalation(
+    uow: UnitOfWork, *, ticket_id: UUID, escalation_id: UUID, kind: str, at: datetime, change: dict[str, Any]
+) -> None:
+    """Show an escalation as it is now, and write what happened to it into the timeline."""
+    async with uow.begin() as tx:
+        await views.save_escalation(tx, ticket_id, escalation_id=escalation_id, raised_at=at, change=change)
+        entry = Entry(kind=kind, actor="escalation", occurred_at=at, internal=True, data=change)
+        await tickets.add_entries(tx, ticket_id, [entry])
+
+
+async def follow_message(uow: UnitOfWork, *, event: escalation.MessageQueued, at: datetime) -> None:
+    """Write into the timeline that somebody is told something."""
+    async with uow.begin() as tx:
+        entry = Entry(
+            kind="notified",
+            actor="escalation",
+            occurred_at=at,
+            internal=True,
+            text=event.subject,
+            data={
+                "message_id": str(event.message_id),
+                "template": event.template,
+                "channel": event.channel,
+                "to": event.to,
+                "clauses": list(event.clauses),
+            },
+        )
+        await tickets.add_entries(tx, event.ticket_id, [entry])

@@ -1,0 +1,19 @@
+"""Fixtures over the house under test; each xdist worker has servers of its own."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from harness import DeskUnderTest, House, running_house
+
+
+@pytest.fixture(scope="session")
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    """All four services, on a real PostgreSQL and a real NATS."""
+    async with running_house(tmp_path_factory.mktemp("house")) as running:
+        yield running
+
+
+@pytest.fixture
+async def desk(house: House) -> DeskUnderTest:
+    """A fresh sandbox desk; its clock stands at Monday, 4 May 2026, 13:00 UTC."""
+    return await house.new_desk()
