@@ -1,5 +1,6 @@
 """Who asks: API keys and roles."""
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -73,7 +74,16 @@ class NewKey:
 
 def new_key() -> NewKey:
     """Make an API key: `plz_<id>_<secret>`. Its secret has 256 bits, so a fast hash keeps it."""
-    key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
+    return _key(secrets.token_hex(6), secrets.token_urlsafe(32))
+
+
+def derived_key(*, from_secret: str, purpose: str) -> NewKey:
+    """Return the one key that a secret gives for a purpose, so that a repeated request can be answered with it."""
+    digest = hmac.digest(from_secret.encode(), purpose.encode(), "sha512")
+    return _key(digest[:6].hex(), base64.urlsafe_b64encode(digest[6:38]).decode().rstrip("="))
+
+
+def _key(key_id: str, secret: str) -> NewKey:
     return NewKey(key_id=key_id, token=f"{_PREFIX}_{key_id}_{secret}", secret_hash=secret_hash(secret))
 
 

@@ -7,7 +7,7 @@ from plazo.calendar.zone import load_zone
 from plazo.events.tickets import DeskCreated, KeyCopy, KeyIssued, KeyRevoked
 from plazo.kernel.errors import Fault, InvalidInput, Kind, NotFound, PlazoError
 from plazo.runtime import desks
-from plazo.runtime.identity import new_key
+from plazo.runtime.identity import NewKey, new_key
 from plazo.runtime.unit_of_work import UnitOfWork
 from tickets import schemas
 from tickets.repository import parties
@@ -20,8 +20,8 @@ class NotASandbox(PlazoError):
     code = "not-a-sandbox"
 
 
-async def create_desk(uow: UnitOfWork, *, body: schemas.DeskCreate) -> schemas.DeskCreated:
-    """Create the desk that the unit of work names, with its first administrator key.
+async def create_desk(uow: UnitOfWork, *, body: schemas.DeskCreate, key: NewKey) -> schemas.DeskCreated:
+    """Create the desk that the unit of work names, with its first administrator key; it may be there already.
 
     :raises InvalidInput: for an unknown zone
     :raises NotASandbox: if a live desk is given a clock
@@ -30,9 +30,13 @@ async def create_desk(uow: UnitOfWork, *, body: schemas.DeskCreate) -> schemas.D
     if body.clock_at is not None and not body.sandbox:
         raise NotASandbox("clock_at is for a sandbox desk; a live desk has the real time")
     clock_at: datetime | None = (body.clock_at or uow.now) if body.sandbox else None
-    key = new_key()
     copy = KeyCopy(key_id=key.key_id, secret_hash=key.secret_hash, role="administrator", label="first key")
+    created = schemas.DeskCreated(
+        desk_id=uow.desk_id, name=body.name, sandbox=body.sandbox, clock_at=clock_at, api_key=key.token
+    )
     async with uow.begin() as tx:
+        if await tx.connection.fetchval("SELECT true FROM desk"):
+            return created
         await desks.insert_desk(
             tx, name=body.name, sandbox=body.sandbox, timezone=body.timezone, clock_at=clock_at, key=copy
         )
@@ -41,9 +45,7 @@ async def create_desk(uow: UnitOfWork, *, body: schemas.DeskCreate) -> schemas.D
             about=tx.desk_id,
             occurred_at=clock_at or tx.now,
         )
-    return schemas.DeskCreated(
-        desk_id=uow.desk_id, name=body.name, sandbox=body.sandbox, clock_at=clock_at, api_key=key.token
-    )
+    return created
 
 
 async def issue_key(uow: UnitOfWork, *, body: schemas.KeyCreate) -> schemas.KeyCreated:

@@ -1,9 +1,10 @@
 """Publishing policy documents."""
 
 from plazo.events.tickets import PolicyPublished
-from plazo.kernel.errors import Kind, PlazoError
+from plazo.kernel.errors import Fault, Kind, PlazoError
 from plazo.policy.check import check_policy
-from plazo.policy.load import load_policy
+from plazo.policy.load import PolicyInvalid, load_policy
+from plazo.policy.read_yaml import read_yaml
 from plazo.runtime import policies
 from plazo.runtime.unit_of_work import UnitOfWork
 from tickets import schemas
@@ -31,8 +32,11 @@ async def publish_policy(uow: UnitOfWork, *, document: str) -> schemas.PolicyPub
             message=finding.message,
             line=finding.line,
         )
-        for finding in check_policy(policy)
+        for finding in check_policy(policy, line_of=read_yaml(document).line_of)
     ]
+    if errors := [finding for finding in findings if finding.severity == "error"]:
+        faults = [Fault(pointer=one.pointer, message=one.message, line=one.line) for one in errors]
+        raise PolicyInvalid(f"policy {policy.policy} has {len(errors)} errors", faults=faults)
     content = policy.model_dump(mode="json", exclude_defaults=True)
     view = schemas.PolicyPublished(
         policy=policy.policy, version=policy.version, effective_from=policy.effective_from, findings=findings

@@ -1,0 +1,56 @@
+"""Running one service process, and its migrations."""
+
+import importlib
+import os
+
+import uvicorn
+from pydantic import ValidationError
+
+from plazo.cli.terminal import IN_THE_WAY, fail
+from plazo.runtime import logs, migrations
+from plazo.runtime.settings import Settings
+from plazo.runtime.web import create_app
+
+_GRACE_SECONDS = 8  # below what a container is given between SIGTERM and SIGKILL
+
+
+def run_service(service: str) -> None:
+    """Run a service until SIGTERM or SIGINT; what it holds is finished first."""
+    settings = _settings()
+    host, _, port = settings.listen.rpartition(":")
+    if not host or not port.isdecimal():
+        fail(f"PLAZO_LISTEN is {settings.listen!r}; expected host:port", code=IN_THE_WAY)
+    logs.configure(service=service, level=settings.log_level)
+    app = create_app(importlib.import_module(f"{service}.app").SERVICE, settings=settings)
+    uvicorn.run(
+        app,
+        host=host.strip("[]"),
+        port=int(port),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_keep_alive=75,
+    )
+
+
+def run_migrations(service: str) -> None:
+    """Migrate the database of a service."""
+    dsn = os.environ.get("PLAZO_OWNER_DATABASE_URL")
+    if not dsn:
+        fail("PLAZO_OWNER_DATABASE_URL is not set; expected the address of the database as its owner", code=IN_THE_WAY)
+    try:
+        migrations.upgrade_now(service, dsn=dsn)
+    except OSError as error:
+        fail(f"the database cannot be reached: {error}", code=IN_THE_WAY)
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as invalid:
+        faults = "; ".join(
+            f"PLAZO_{'_'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"
+            for fault in invalid.errors()
+        )
+        fail(f"the settings are not complete: {faults}", code=IN_THE_WAY)
