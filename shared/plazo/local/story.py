@@ -54,7 +54,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         title="eXpande, Valencia: the box office cannot sell",
         timezone="Europe/Madrid",
         customer={"name": "Cines del Puerto", "segment": "cinema"},
-        contract={"plan": "standard"},
+        contract={"plan": "basic"},
         ticket={
             "channel": "portal",
             "subject": "No se pueden vender entradas en taquilla",
