@@ -1,0 +1,56 @@
+"""The roles and the database of each service, made by `database.sql`: the same file compose runs."""
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from plazo.local.errors import LocalStackError
+from plazo.local.wheels import find_postgres_home
+
+SCRIPT = Path(__file__).with_name("database.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseUrls:
+    """How each role of a service reaches its database."""
+
+    owner: str
+    app: str
+    system: str
+
+
+async def create(
+    admin_dsn: str, *, service: str, password: Callable[[str], str], database: str | None = None
+) -> DatabaseUrls:
+    """Make the roles of `service` and a database for it, where missing; set the roles' passwords.
+
+    `service` is the importable name (`sla_clock`), `database` is `plazo_<service>` unless given, `password` answers
+    with the password of a role. Safe to repeat and to run at the same time for several services.
+
+    :raises LocalStackError: with PostgreSQL's words if it refuses
+    """
+    database = database or f"plazo_{service}"
+    roles = {"owner": f"{service}_owner", "app": service, "system": f"{service}_system"}
+    admin = urlsplit(admin_dsn)
+    environment = {
+        **os.environ,
+        "PGHOST": admin.hostname or "127.0.0.1",
+        "PGPORT": str(admin.port or 5432),
+        "PGUSER": unquote(admin.username or "postgres"),
+        "PGPASSWORD": unquote(admin.password or ""),
+        "PGDATABASE": admin.path.lstrip("/") or "postgres",
+        **{f"PLAZO_{part.upper()}_PASSWORD": password(role) for part, role in roles.items()},
+    }
+    command = [str(find_postgres_home() / "bin" / "psql"), "--no-psqlrc", "--quiet"]
+    command += ["-v", f"service={service}", "-v", f"database={database}", "--file", str(SCRIPT)]
+    done = await asyncio.to_thread(
+        subprocess.run, command, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    if done.returncode != 0:
+        raise LocalStackError(f"cannot create the database {database}: {done.stderr.strip()}")
+    address = f"{admin.hostname}:{admin.port}/{database}"
+    return DatabaseUrls(**{part: f"postgresql://{role}:{password(role)}@{address}" for part, role in roles.items()})
