@@ -228,7 +228,7 @@ def clock_of(ticket: dict[str, Any], kind: str, cycle: int = 1) -> dict[str, Any
 @asynccontextmanager
 async def running_house(data: Path) -> AsyncIterator[House]:
     """Run PostgreSQL, NATS and the services, in this process and loop."""
-    postgres, nats = Postgres(data), Nats(data)
+    postgres, nats = Postgres(data, durable=False), Nats(data)
     async with AsyncExitStack() as stack:
         await asyncio.gather(postgres.start(), nats.start())
         stack.push_async_callback(postgres.stop)

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from plazo.cli import clauses, policy
+from plazo.cli import policy
 from plazo.cli.terminal import IN_THE_WAY, NO, console, fail
 from plazo.events.envelope import SERVICES
 from plazo.kernel.errors import PlazoError
@@ -27,7 +27,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(policy.app, name="policy")
-app.command("clauses")(clauses.show_clauses)
 
 Data = Annotated[Path, typer.Option("--data", help="folder that holds everything", envvar="PLAZO_DATA")]
 Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="port of the one address", envvar="PLAZO_PORT")]
@@ -75,7 +74,7 @@ def serve(service: ServiceName) -> None:
 @app.command()
 def migrate(service: ServiceName) -> None:
     """Bring a service's database (PLAZO_OWNER_DATABASE_URL) to the newest version. Safe to run at once twice."""
-    from plazo.cli.serve import run_migrations
+    from plazo.cli.migrate import run_migrations
 
     run_migrations(_service(service))
 
@@ -95,6 +94,18 @@ def story(
         fail(error.message, code=IN_THE_WAY)
     if as_json:
         sys.stdout.write(json.dumps(final, indent=2, ensure_ascii=False) + "\n")
+
+
+@app.command()
+def clauses(
+    tests: Annotated[Path, typer.Option(help="folder of the clause tests, in a checkout")] = Path("tests/clauses"),
+    run: Annotated[bool, typer.Option("--run/--no-run", help="run the tests, not only look for them")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """List the clauses of the five contracts: which have a test that drives the running services, and passes."""
+    from plazo.cli.clauses import show_clauses
+
+    show_clauses(tests=tests, run=run, as_json=as_json)
 
 
 @app.command()

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated
 from xml.etree import ElementTree as ET
 
 import typer
@@ -19,12 +18,8 @@ _NAME = re.compile(r"def test_([a-z]{3})_(\d{2,})_")
 _STYLE = {"passes": "green", "fails": "red", "has a test": "cyan", "no test yet": "dim"}
 
 
-def show_clauses(
-    tests: Annotated[Path, typer.Option(help="folder of the clause tests, in a checkout")] = Path("tests/clauses"),
-    run: Annotated[bool, typer.Option("--run/--no-run", help="run the tests, not only look for them")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="answer in JSON, for scripts")] = False,
-) -> None:
-    """List the clauses of the five contracts: which have a test that drives the running services, and passes."""
+def show_clauses(*, tests: Path, run: bool, as_json: bool) -> None:
+    """Print each clause with the state of its test; `tests` is the folder of the clause tests."""
     if not tests.is_dir():
         fail(f"there is no folder {tests}; run this in a checkout, or say where with --tests", code=IN_THE_WAY)
     found = find_tested(tests)

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
 import typer
 from rich.markup import escape
 
@@ -123,6 +122,8 @@ def publish(
     as_json: AsJson = False,
 ) -> None:
     """Publish a document to a desk. The same version twice is no error; with another content it is refused."""
+    import httpx
+
     text = _read(file)
     try:
         response = httpx.post(

@@ -1,13 +1,12 @@
-"""Running one service process, and its migrations."""
+"""Running one service process."""
 
 import importlib
-import os
 
 import uvicorn
 from pydantic import ValidationError
 
 from plazo.cli.terminal import IN_THE_WAY, fail
-from plazo.runtime import logs, migrations
+from plazo.runtime import logs
 from plazo.runtime.settings import Settings
 from plazo.runtime.web import create_app
 
@@ -32,17 +31,6 @@ def run_service(service: str) -> None:
         timeout_graceful_shutdown=_GRACE_SECONDS,
         timeout_keep_alive=75,
     )
-
-
-def run_migrations(service: str) -> None:
-    """Migrate the database of a service."""
-    dsn = os.environ.get("PLAZO_OWNER_DATABASE_URL")
-    if not dsn:
-        fail("PLAZO_OWNER_DATABASE_URL is not set; expected the address of the database as its owner", code=IN_THE_WAY)
-    try:
-        migrations.upgrade_now(service, dsn=dsn)
-    except OSError as error:
-        fail(f"the database cannot be reached: {error}", code=IN_THE_WAY)
 
 
 def _settings() -> Settings:

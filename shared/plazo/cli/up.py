@@ -1,17 +1,21 @@
 """`plazo up` and `plazo story`: everything on this machine, shown as it happens."""
 
+import asyncio
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from plazo.cli.terminal import console
+from plazo.events.envelope import SERVICES
 from plazo.kernel.errors import Kind, PlazoError
 from plazo.kernel.ids import new_id
 from plazo.local.credentials import Credentials
 from plazo.local.stack import Stack
 from plazo.local.story import Story, Teller, open_desk, publish_contracts
+from plazo.runtime import migrations
 
 _DESK_FILE = "desk.json"
 _BUSY = "starting"
@@ -30,7 +34,7 @@ async def run_stack(*, data: Path, host: str, port: int, replicas: int, story: b
     :raises LocalStackError: in one sentence, if something is in the way
     """
     steps = Steps()
-    stack = Stack(data, host=host, port=port, replicas=replicas, on_progress=steps.tell)
+    stack = Stack(data, host=host, port=port, replicas=replicas, on_progress=steps.tell, migrate=Migrations().run)
 
     async def when_started() -> None:
         steps.close()
@@ -42,7 +46,7 @@ async def run_stack(*, data: Path, host: str, port: int, replicas: int, story: b
 
     with steps:
         await stack.run(when_started=when_started)
-    console.print("Plazo has stopped; its data is kept in", str(data))
+    console.print(f"Plazo has stopped; its data is kept in {data}", soft_wrap=True)
 
 
 async def play_story(*, address: str, data: Path, quiet: bool) -> dict[str, Any]:
@@ -67,7 +71,7 @@ async def _desk(address: str, data: Path) -> dict[str, Any]:
     operator_key = Credentials(data).get("operator_key")
     desk = await open_desk(address, operator_key=operator_key, key="the first desk") | {"story_played": False}
     published = await publish_contracts(address, api_key=desk["api_key"])
-    console.print(f"the five support contracts are loaded: {', '.join(published)}")
+    console.print(f"the five support contracts are loaded: {', '.join(published)}", soft_wrap=True)
     _save(data, desk)
     return desk
 
@@ -82,14 +86,29 @@ def _save(data: Path, desk: dict[str, Any]) -> None:
 
 
 def _print_address(address: str, desk: dict[str, Any]) -> None:
+    def say(label: str, text: str) -> None:
+        console.print(f"  {label:<18}{text}", soft_wrap=True)  # lines that are copied must not be cut
+
     console.print()
     console.print("[bold]Plazo answers at[/]", address)
-    console.print("  API documentation ", " ".join(f"{address}/{name}/docs" for name in ("tickets", "sla-clock")))
-    console.print("                    ", " ".join(f"{address}/{name}/docs" for name in ("escalation", "billing")))
-    console.print("  sandbox desk      ", desk["desk_id"])
-    console.print("  its API key       ", desk["api_key"])
-    console.print("  try               ", f"curl -H 'Authorization: Bearer {desk['api_key']}' {address}/v1/tickets")
+    for name in SERVICES:
+        say("API documentation" if name == SERVICES[0] else "", f"{address}/{name.replace('_', '-')}/docs")
+    say("sandbox desk", desk["desk_id"])
+    say("its API key", desk["api_key"])
+    say("try", f"curl -H 'Authorization: Bearer {desk['api_key']}' {address}/v1/tickets")
     console.print("[dim]Ctrl-C stops it; all data is kept.[/]")
+
+
+class Migrations:
+    """Migrates in this process, one service after the other: four processes would each load the same libraries."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+
+    async def run(self, service: str, environment: Mapping[str, str]) -> None:
+        """Bring the database of a service to the newest version."""
+        async with self._turn:
+            await migrations.upgrade(service, dsn=environment["PLAZO_OWNER_DATABASE_URL"])
 
 
 class Steps:

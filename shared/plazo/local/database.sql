@@ -5,7 +5,7 @@
 -- with PLAZO_OWNER_PASSWORD, PLAZO_APP_PASSWORD and PLAZO_SYSTEM_PASSWORD in the environment. The roles:
 --   <service>_owner   owns the database and everything in it; migrations run as it
 --   <service>         serves requests; row-level security confines it to the desk of its transaction
---   <service>_system  relay, timers and key look-ups; sees every desk
+--   <service>_system  relay, timers and key look-ups; policies of row-level security let it see every desk
 -- Which of them may do what to a table is granted by the migrations.
 \set ON_ERROR_STOP on
 \getenv owner_password PLAZO_OWNER_PASSWORD
@@ -23,7 +23,7 @@ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted.role) \gexec
 
 ALTER ROLE :"owner" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS PASSWORD :'owner_password';
 ALTER ROLE :"service" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS PASSWORD :'app_password';
-ALTER ROLE :"system" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE BYPASSRLS PASSWORD :'system_password';
+ALTER ROLE :"system" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS PASSWORD :'system_password';
 
 -- The locale is named so that text sorts and folds the same on every server.
 SELECT format(

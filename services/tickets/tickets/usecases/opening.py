@@ -172,6 +172,7 @@ async def _open(
             ticket_id=ticket.ticket_id,
             number=ticket.number,
             subject=ticket.subject,
+            description=ticket.description,
             customer_id=ticket.customer_id,
             customer_name=ticket.customer_name,
             contact_name=ticket.contact_name,
