@@ -33,8 +33,9 @@ class AdmissionWithheld(_BillingEvent):
 class ChargeAccrued(_BillingEvent):
     """What the ticket's work comes to now. Aggregate: the ticket.
 
-    `quantity` is what this charge changed, in whole `unit`s (minor ones for a currency), negative where it corrects;
-    `total` is the sum over the ticket after it. `explanation` is keyed by language.
+    `quantity` is what this charge changed, in whole `unit`s (`credit_unit`, `minute`, or the minor unit of a currency
+    by its ISO code), negative where it corrects; `total` is the sum over the ticket in that unit after it.
+    `explanation` is keyed by language; `reason` says why nothing at all is charged, where nothing is.
     """
 
     name: ClassVar[str] = "charge.accrued"
@@ -51,6 +52,7 @@ class ChargeAccrued(_BillingEvent):
     clauses: tuple[str, ...]
     explanation: dict[str, str]
     charged_at: datetime
+    reason: str | None = None
 
 
 class AccountChanged(_BillingEvent):

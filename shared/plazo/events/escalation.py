@@ -42,6 +42,7 @@ class EscalationRaised(_EscalationEvent):
 class EscalationStepFired(_EscalationEvent):
     """A step was taken at `fired_at`, contract time; `notified` are the roles that were told.
 
+    `step` counts the firings of the escalation from 1, `turn` those of a repeated step.
     `requires_assessment`: whoever has the ticket now must say whether, how and by when it can be solved. SKE-06
     """
 

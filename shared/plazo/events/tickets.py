@@ -132,7 +132,6 @@ class TicketOpened(_TicketsEvent):
     clocks: bool
     admission: Literal["not_required", "pending"]
     opened_at: datetime
-    description: str = ""
     language: str = "es"
     customer_timezone: str | None = None
     customer_region: str | None = None
