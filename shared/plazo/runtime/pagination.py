@@ -2,16 +2,20 @@
 
 import base64
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, Field, TypeAdapter
 from pydantic_core import to_json
 
 from plazo.kernel.errors import Fault, InvalidInput
+from plazo.runtime.inputs import Instant
 
 T = TypeVar("T")
 
 MAX_LIMIT = 200
+# A cursor comes from outside: its keys must be ones that PostgreSQL can compare.
+_COMPARABLE: dict[type[Any], Any] = {datetime: Instant, int: Annotated[int, Field(ge=-(2**63), lt=2**63)]}
 
 
 class Page(BaseModel, Generic[T]):
@@ -35,7 +39,8 @@ def position(cursor: str | None, *types: type[Any]) -> Any:
         return None
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        keys: Any = TypeAdapter(tuple[types]).validate_json(raw)  # type: ignore[valid-type]
+        shape: Any = tuple[tuple(_COMPARABLE.get(one, one) for one in types)]  # type: ignore[misc]
+        keys: Any = TypeAdapter(shape).validate_json(raw)
     except ValueError as error:
         fault = Fault(pointer="", message="cursor: expected the next_cursor of a page of this list")
         raise InvalidInput("the cursor is not one of this list", faults=[fault]) from error

@@ -1,0 +1,22 @@
+"""The billing service, put together."""
+
+from fastapi import FastAPI
+
+from billing import consumers
+from billing.routes import accounts, work
+from plazo.runtime import desks, policies, web
+from plazo.runtime.consumer import merge_handlers
+from plazo.runtime.service import Service
+
+SERVICE = Service(
+    name="billing",
+    title="billing",
+    description="What it costs: accounts, the ledger, charges and who is let in on credit.",
+    routers=(accounts.router, work.router),
+    handlers=merge_handlers(desks.HANDLERS, policies.HANDLERS, consumers.HANDLERS),
+)
+
+
+def create_app() -> FastAPI:
+    """Return the service's ASGI app, set up from the environment."""
+    return web.create_app(SERVICE)

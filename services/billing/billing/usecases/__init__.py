@@ -1,0 +1,1 @@
+"""What billing can do. Each use case owns one transaction."""

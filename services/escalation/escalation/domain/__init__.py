@@ -1,0 +1,1 @@
+"""Who must act and who must be told: pure decisions over frozen values."""

@@ -1,0 +1,116 @@
+"""The wording of messages: a policy's templates, filled with what is known of a ticket."""
+
+import re
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from escalation.domain.ticket import Ticket
+from plazo.calendar.zone import load_zone
+from plazo.policy.document import Policy
+from plazo.policy.handling import Template
+from plazo.policy.rules import Text
+
+Language = Literal["es", "en"]
+
+UNKNOWN = "—"
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_SPACE = re.compile(r"\s+")
+
+_KINDS: dict[str, tuple[str, str]] = {
+    "acknowledgement": ("acuse de recibo", "acknowledgement"),
+    "first_response": ("primera respuesta", "first response"),
+    "next_reply": ("siguiente respuesta", "next reply"),
+    "periodic_update": ("informe periódico", "periodic update"),
+    "resolution": ("resolución", "resolution"),
+    "agreed": ("fecha acordada", "agreed date"),
+    "availability": ("disponibilidad", "availability"),
+}
+_TRIGGERS: dict[str, tuple[str, str]] = {
+    "breach": ("plazo incumplido", "deadline missed"),
+    "warning": ("plazo por vencer", "deadline near"),
+    "customer_request": ("a petición del cliente", "at the customer's request"),
+    "agent_request": ("a petición de un agente", "at an agent's request"),
+    "playbook_exhausted": ("agotadas las posibles soluciones", "possible solutions exhausted"),
+}
+
+
+# What a step says where the policy gives it no template.
+PLAIN_STEP = Template(
+    subject=Text(es="{number}: {reason}", en="{number}: {reason}"),
+    body=Text(es="{subject} (nivel {level}, cláusula {clause})", en="{subject} (level {level}, clause {clause})"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A message as it is sent: text, never markup."""
+
+    subject: str
+    body: str
+
+
+def render(template: Template, values: Mapping[str, str], *, language: Language) -> Words:
+    """Fill a template in a language. A placeholder without a value shows as a dash, a value is never read as one."""
+    subject = _fill(getattr(template.subject, language), values)
+    return Words(subject=_SPACE.sub(" ", subject).strip(), body=_fill(getattr(template.body, language), values))
+
+
+def _fill(text: str, values: Mapping[str, str]) -> str:
+    return "".join(
+        literal + (_CONTROL.sub(" ", values.get(name) or UNKNOWN) if name is not None else "")
+        for literal, name, _, _ in string.Formatter().parse(text)
+    )
+
+
+def ticket_values(ticket: Ticket, policy: Policy, *, language: Language) -> dict[str, str]:
+    """Return what a ticket fills into templates: the three that a receipt confirms (IRE-10) and where it stands."""
+    team = policy.routing.teams.get(ticket.team or "")
+    return {
+        "number": ticket.number,
+        "subject": ticket.subject,
+        "description": ticket.description,
+        "opened_at": local_time(ticket.opened_at, zone=ticket.customer_timezone or policy.timezone),
+        "severity": str(ticket.facts.get("severity", "")),
+        "priority": str(ticket.facts.get("priority", "")),
+        "level": str(ticket.level),
+        "team": getattr(team.text, language) if team else "",
+        "policy": ticket.policy,
+        "policy_version": ticket.policy_version,
+    }
+
+
+def held_reason(policy: Policy, reason: str, *, language: Language) -> str:
+    """Return why a ticket is held, in the words of the gate that holds it."""
+    gate = next((gate for gate in policy.billing.gates if gate.held == reason), None)
+    return getattr(gate.note, language) if gate else reason
+
+
+def kind_words(kind: str, *, language: Language) -> str:
+    """Name a kind of promise."""
+    return _pick(_KINDS.get(kind, (kind, kind)), language)
+
+
+def trigger_words(trigger: str, *, language: Language) -> str:
+    """Name what set an escalation off."""
+    return _pick(_TRIGGERS.get(trigger, (trigger, trigger)), language)
+
+
+def worded(value: object, *, zone: str) -> str:
+    """Write a value of an event for people."""
+    if isinstance(value, datetime):
+        return local_time(value, zone=zone)
+    if isinstance(value, tuple | list):
+        return ", ".join(worded(one, zone=zone) for one in value)
+    return str(value)
+
+
+def local_time(instant: datetime, *, zone: str) -> str:
+    """Write an instant as people of that zone read it, with the zone."""
+    return f"{instant.astimezone(load_zone(zone)):%d/%m/%Y %H:%M} ({zone})"
+
+
+def _pick(words: tuple[str, str], language: Language) -> str:
+    return words[0] if language == "es" else words[1]

@@ -1,0 +1,1 @@
+"""The HTTP side: each route calls one use case."""

@@ -1,0 +1,1 @@
+"""What this service does. Each public function that takes a unit of work is one transaction."""

@@ -1,0 +1,238 @@
+"""The steps of an escalation: setting them off, taking each once and in order, stopping."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from escalation.domain.matrix import Plan, Step, StepState, next_step, stop_steps, timer_start
+from escalation.domain.messages import PLAIN_STEP, Language, kind_words, local_time, trigger_words
+from escalation.domain.routing import team_at_level
+from escalation.domain.ticket import Agent, Ticket
+from escalation.repository import agents, escalations
+from escalation.repository.escalations import Escalation
+from escalation.usecases.assigning import assign
+from escalation.usecases.telling import Occasion, tell
+from plazo.events.escalation import (
+    EscalationRaised,
+    EscalationStepFired,
+    EscalationStopped,
+    TimerRequested,
+    TimerWithdrawn,
+)
+from plazo.kernel.ids import derived_id
+from plazo.policy.document import Policy
+from plazo.runtime.unit_of_work import Transaction
+
+_HANDLER_ROLES = ("assignee", "consultant")
+
+
+async def raise_escalation(
+    tx: Transaction, ticket: Ticket, policy: Policy, *, escalation: Escalation, plan: Plan, reason: str | None = None
+) -> Ticket:
+    """Freeze a plan and take what is due at once. Raising it again has no effect. Returns the ticket as it is now."""
+    if not await escalations.insert_escalation(tx, escalation, plan.steps):
+        return ticket
+    tx.emit(
+        EscalationRaised(
+            ticket_id=ticket.ticket_id,
+            escalation_id=escalation.escalation_id,
+            trigger=escalation.trigger,
+            clauses=escalation.clauses,
+            steps=len(plan.steps),
+            kind=escalation.kind,
+            reason=escalation.reason,
+        ),
+        about=ticket.ticket_id,
+        occurred_at=escalation.raised_at,
+    )
+    if escalation.on_request:
+        return await take_step(
+            tx, ticket, policy, escalation=escalation, step=plan.steps[0], at=escalation.raised_at, reason=reason
+        )
+    return await go_on(
+        tx, ticket, policy, escalation=escalation, steps=plan.steps, at=escalation.raised_at, reason=reason
+    )
+
+
+async def go_on(
+    tx: Transaction,
+    ticket: Ticket,
+    policy: Policy,
+    *,
+    escalation: Escalation,
+    steps: Sequence[Step],
+    at: datetime,
+    reason: str | None = None,
+) -> Ticket:
+    """Take the steps that are due by the instant `at`, ask for the time of the next, or complete the escalation."""
+    steps = list(steps)
+    while (step := next_step(steps)) is not None:
+        assert step.due_at is not None
+        if step.due_at > at:
+            if step.state is StepState.PLANNED:
+                await _ask_for_time(tx, escalation, steps, step, at=at)
+            return ticket
+        ticket = await take_step(tx, ticket, policy, escalation=escalation, step=step, at=at, reason=reason)
+        steps[step.position - 1] = replace(step, state=StepState.FIRED, fired_at=at)
+    if escalation.state == "running":
+        await escalations.end_escalation(tx, escalation.escalation_id, state="completed", ended_at=at, reason=None)
+    return ticket
+
+
+async def _ask_for_time(
+    tx: Transaction, escalation: Escalation, steps: Sequence[Step], step: Step, *, at: datetime
+) -> None:
+    timer_id = derived_id("timer", escalation.escalation_id, step.position)
+    await escalations.arm_step(tx, escalation.escalation_id, step.position, timer_id=timer_id)
+    tx.emit(
+        TimerRequested(
+            ticket_id=escalation.ticket_id,
+            timer_id=timer_id,
+            start=timer_start(steps, step, raised_at=escalation.raised_at),
+            after=step.after,
+            calendar=step.calendar,
+            context={"escalation_id": str(escalation.escalation_id), "position": step.position},
+        ),
+        about=escalation.ticket_id,
+        occurred_at=at,
+    )
+
+
+async def take_step(
+    tx: Transaction,
+    ticket: Ticket,
+    policy: Policy,
+    *,
+    escalation: Escalation,
+    step: Step,
+    at: datetime,
+    reason: str | None = None,
+) -> Ticket:
+    """Take a step at the instant `at`, contract time: move the ticket, tell whom it names. A second time is none."""
+    if not await escalations.fire_step(
+        tx, escalation.escalation_id, step.position, due_at=step.due_at or at, fired_at=at, reason=reason
+    ):
+        return ticket
+    ticket = await _move(tx, ticket, policy, escalation=escalation, step=step, at=at)
+    occasion = Occasion(
+        cause=f"{escalation.escalation_id}:{step.position}",
+        event="escalation.step_fired",
+        template_name=step.template or "step",
+        template=policy.templates[step.template] if step.template else PLAIN_STEP,
+        channel="email",
+        clauses=escalation.clauses,
+        escalation_id=escalation.escalation_id,
+        position=step.position,
+    )
+
+    def values(language: Language) -> Mapping[str, str]:
+        return _step_values(escalation, policy, reason=reason, language=language)
+
+    notified = await tell(tx, ticket, policy, occasion=occasion, roles=step.notify, values=values)
+    tx.emit(
+        EscalationStepFired(
+            ticket_id=ticket.ticket_id,
+            escalation_id=escalation.escalation_id,
+            step=step.position,
+            turn=step.turn,
+            to_level=step.to_level,
+            to_team=step.to_team,
+            to_role=step.to_role,
+            notified=notified,
+            fired_at=at,
+            requires_assessment=step.requires_assessment,
+            reason=reason,
+        ),
+        about=ticket.ticket_id,
+        occurred_at=at,
+    )
+    return ticket
+
+
+def _step_values(
+    escalation: Escalation, policy: Policy, *, reason: str | None, language: Language
+) -> Mapping[str, str]:
+    kind = kind_words(escalation.kind, language=language) if escalation.kind else ""
+    trigger = trigger_words(escalation.trigger, language=language)
+    due = escalation.clock_due_at
+    return {
+        "kind": kind,
+        "due_at": local_time(due, zone=policy.timezone) if due else "",
+        "reason": reason or (f"{trigger} ({kind})" if kind else trigger),
+    }
+
+
+async def _move(
+    tx: Transaction, ticket: Ticket, policy: Policy, *, escalation: Escalation, step: Step, at: datetime
+) -> Ticket:
+    """Raise the level, change the team, hand over to a role: whatever the step says. Never down a level."""
+    level = max(ticket.level, step.to_level or ticket.level)
+    team = step.to_team or (team_at_level(policy, level) if level > ticket.level else None) or ticket.team
+    agent = await _holder_of(tx, ticket, step.to_role)
+    if (team, level) == (ticket.team, ticket.level) and (agent is None or agent.agent_id == ticket.agent_id):
+        return ticket
+    return await assign(
+        tx,
+        ticket,
+        policy,
+        team=team,
+        level=level,
+        reason=escalation.trigger,
+        clauses=escalation.clauses,
+        escalation_id=escalation.escalation_id,
+        agent=agent,
+        at=at,
+    )
+
+
+async def _holder_of(tx: Transaction, ticket: Ticket, role: str | None) -> Agent | None:
+    """Return who acts in a role: one of the ticket's team before another; None where whoever has it goes on."""
+    if role is None or role in _HANDLER_ROLES:
+        return None
+    staff = [agent for agent in await agents.list_staff(tx.connection) if agent.is_available and role in agent.roles]
+    return min(staff, key=lambda agent: (ticket.team not in agent.teams, agent.agent_id), default=None)
+
+
+async def stop_escalation(
+    tx: Transaction, escalation: Escalation, *, at: datetime, reason: str, is_void: bool = False
+) -> None:
+    """Take no further step, for `reason`.
+
+    What was due before the instant `at` is still taken when its timer comes; not so where the cause `is_void`.
+    """
+    steps = await escalations.steps_of(tx.connection, escalation.escalation_id)
+    skipped = stop_steps(steps, at=None if is_void or escalation.on_request else at)
+    await escalations.skip_steps(tx, escalation.escalation_id, [step.position for step in skipped])
+    await _withdraw_timers(tx, escalation, skipped, at=at)
+    await escalations.end_escalation(tx, escalation.escalation_id, state="stopped", ended_at=at, reason=reason)
+    tx.emit(
+        EscalationStopped(ticket_id=escalation.ticket_id, escalation_id=escalation.escalation_id, reason=reason),
+        about=escalation.ticket_id,
+        occurred_at=at,
+    )
+
+
+async def skip_repetitions(
+    tx: Transaction, ticket: Ticket, policy: Policy, *, escalation: Escalation, at: datetime
+) -> Ticket:
+    """Leave out the repetitions that are still to come, for somebody took notice; other steps go on."""
+    steps = await escalations.steps_of(tx.connection, escalation.escalation_id)
+    pending = (StepState.PLANNED, StepState.ARMED)
+    skipped = [replace(one, state=StepState.SKIPPED) for one in steps if one.turn > 1 and one.state in pending]
+    if not skipped or escalation.on_request:
+        return ticket
+    await escalations.skip_steps(tx, escalation.escalation_id, [step.position for step in skipped])
+    await _withdraw_timers(tx, escalation, skipped, at=at)
+    by_position = {step.position: step for step in skipped}
+    left = [by_position.get(step.position, step) for step in steps]
+    return await go_on(tx, ticket, policy, escalation=escalation, steps=left, at=at)
+
+
+async def _withdraw_timers(tx: Transaction, escalation: Escalation, skipped: Sequence[Step], *, at: datetime) -> None:
+    for step in skipped:
+        if step.timer_id is not None:
+            tx.emit(
+                TimerWithdrawn(ticket_id=escalation.ticket_id, timer_id=step.timer_id),
+                about=escalation.ticket_id,
+                occurred_at=at,
+            )

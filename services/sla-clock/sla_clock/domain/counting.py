@@ -1,0 +1,97 @@
+"""How the time of one promise is counted: from where, how much of it, and which stretches are left out."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from plazo.calendar import Pause, WorkingTime, parse_target
+from plazo.kernel.time import SECOND, from_micros, to_micros
+from sla_clock.domain.terms import Promise, Terms
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A promise being counted: `total` microseconds of working time, of which `credit` were used before `base`.
+
+    `version` counts the promises that held one after another; a change of a fact begins the next.
+    """
+
+    promise: Promise
+    version: int
+    working: WorkingTime
+    base: int
+    total: int
+    credit: int = 0
+
+    @property
+    def counted_from(self) -> datetime:
+        """The instant from which it is counted."""
+        return from_micros(self.base)
+
+    def due(self, pauses: Iterable[Pause]) -> int | None:
+        """Return when the promise is due; None while a pause keeps that open."""
+        if self.promise.until is not None and self.total == 0:
+            return to_micros(self.promise.until)  # agreed for an instant already past
+        return self.reached(self.total, pauses)
+
+    def reached(self, amount: int, pauses: Iterable[Pause]) -> int | None:
+        """Return when `amount` of the total has been used; None while a pause keeps that open.
+
+        What was reached before a running pause began is not moved by it.
+        """
+        closed, since = _spans(pauses, self.base)
+        rest = max(0, amount - self.credit)
+        if since is None:
+            return self.working.due_micros(self.base, rest, closed)
+        at = self.working.due_micros(self.base, rest, [span for span in closed if span[0] < since])
+        return at if at <= since else None
+
+    def used(self, at: int, pauses: Iterable[Pause]) -> int:
+        """Return how much of the total has been used at an instant."""
+        closed, since = _spans(pauses, self.base)
+        if since is not None:
+            closed = [*closed, (since, max(since, at))]
+        return self.credit + self.working.working_micros(self.base, at, closed)
+
+    def warnings(self, pauses: Sequence[Pause]) -> list[tuple[str, int]]:
+        """Return each warning threshold with the instant at which it is reached, where that is known."""
+        reached = ((threshold, self.reached(self._amount(threshold), pauses)) for threshold in self.promise.warn_at)
+        return [(threshold, at) for threshold, at in reached if at is not None]
+
+    def _amount(self, threshold: str) -> int:
+        """Return how much of the total a threshold stands for; `1h before` is an hour of the same working time."""
+        if threshold.endswith("%"):
+            return self.total * int(threshold[:-1]) // 100
+        before = parse_target(threshold.removesuffix(" before"))
+        return max(0, self.total - before.amount * SECOND)
+
+
+def begin(terms: Terms, promise: Promise, *, start: datetime, version: int = 1) -> Course:
+    """Count a promise from `start`."""
+    base = to_micros(start)
+    working, total = terms.measure(promise, base)
+    return Course(promise, version, working, base, total)
+
+
+def carry_over(terms: Terms, old: Course, promise: Promise, *, at: datetime, pauses: Sequence[Pause]) -> Course:
+    """Count a new promise from `at`, with the share of the old one that was used by then taken as used."""
+    base = to_micros(at)
+    working, total = terms.measure(promise, base)
+    used = min(old.used(base, pauses), old.total)
+    credit = total * used // old.total if old.total else total
+    return Course(promise, old.version + 1, working, base, total, credit)
+
+
+def _spans(pauses: Iterable[Pause], base: int) -> tuple[list[Span], int | None]:
+    """Return the closed pauses from `base` on as spans, and since when one has been running."""
+    closed: list[Span] = []
+    since: int | None = None
+    for pause in pauses:
+        start = max(base, to_micros(pause.start))
+        if pause.end is None:
+            since = start if since is None else min(since, start)
+        elif (end := to_micros(pause.end)) > start:
+            closed.append((start, end))
+    return closed, since

@@ -1,0 +1,135 @@
+"""The tables of sla-clock, as rows. Migrations make them; a test holds the two together."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Index, MetaData, SmallInteger, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+from plazo.runtime.tables import NAMING, instant, json_column
+
+
+class SlaClockTable(SQLModel, registry=registry(metadata=MetaData(naming_convention=NAMING))):
+    """A table of this service."""
+
+
+METADATA = SlaClockTable.metadata
+
+
+class Ticket(SlaClockTable, table=True):
+    """What a ticket's promises are decided with; its row is the lock of everything about the ticket.
+
+    `timezone` and `region` say where the customer is. `live` is false in a sandbox desk.
+    """
+
+    __tablename__ = "ticket"
+    __table_args__ = (Index(None, "desk_id"),)
+
+    ticket_id: UUID = Field(primary_key=True)
+    desk_id: UUID
+    number: str = Field(sa_type=Text)
+    customer_id: UUID
+    policy: str = Field(sa_type=Text)
+    policy_version: str = Field(sa_type=Text)
+    timezone: str | None = Field(sa_type=Text)
+    region: str | None = Field(sa_type=Text)
+    live: bool
+    opened_at: datetime = instant()
+
+
+class TicketFact(SlaClockTable, table=True):
+    """Something that happened to a ticket, as `tickets` announced it under `version`. Rows are never changed."""
+
+    __tablename__ = "ticket_fact"
+
+    ticket_id: UUID = Field(primary_key=True)
+    version: int = Field(primary_key=True, sa_type=BigInteger)
+    desk_id: UUID
+    occurred_at: datetime = instant()
+    recorded_at: datetime = instant()
+    fact: dict[str, Any] = json_column()
+
+
+class Clock(SlaClockTable, table=True):
+    """A clock as it was last announced.
+
+    `warned` are the thresholds announced, `version:threshold`; `version` counts the clock's promises, `revision` its
+    changes. `plan` and `severity` are those of the ticket at the last change.
+    """
+
+    __tablename__ = "clock"
+    __table_args__ = (
+        CheckConstraint(
+            "kind IN ('acknowledgement', 'first_response', 'next_reply', 'periodic_update', 'resolution', 'agreed')",
+            name="kind",
+        ),
+        CheckConstraint("state IN ('running', 'paused', 'breached', 'met', 'missed', 'cancelled')", name="state"),
+        CheckConstraint("commitment IN ('objective', 'guarantee')", name="commitment"),
+        Index("clock_ticket_id_kind_cycle_key", "ticket_id", "kind", "cycle", unique=True),
+        Index("clock_list_idx", "desk_id", "started_at", "clock_id"),
+    )
+
+    clock_id: UUID = Field(primary_key=True)
+    desk_id: UUID
+    ticket_id: UUID
+    customer_id: UUID
+    kind: str = Field(sa_type=Text)
+    cycle: int = Field(sa_type=SmallInteger)
+    state: str = Field(sa_type=Text)
+    commitment: str = Field(sa_type=Text)
+    target: str | None = Field(sa_type=Text)
+    calendar: str | None = Field(sa_type=Text)
+    clauses: list[str] = Field(sa_type=ARRAY(Text))
+    started_at: datetime = instant()
+    due_at: datetime | None = instant(nullable=True)
+    stopped_at: datetime | None = instant(nullable=True)
+    breached_at: datetime | None = instant(nullable=True)
+    detected_at: datetime | None = instant(nullable=True)
+    version: int
+    revision: int
+    warned: list[str] = Field(sa_type=ARRAY(Text))
+    plan: str | None = Field(sa_type=Text)
+    severity: str | None = Field(sa_type=Text)
+
+
+class Timer(SlaClockTable, table=True):
+    """An instant at which something is to be done about a ticket.
+
+    Purpose `clocks`: its clocks change by themselves; there is one such row a ticket. Purpose `request`: another
+    service asked for the instant, and gets `context` back.
+    """
+
+    __tablename__ = "timer"
+    __table_args__ = (
+        CheckConstraint("purpose IN ('clocks', 'request')", name="purpose"),
+        CheckConstraint("state IN ('armed', 'fired', 'withdrawn')", name="state"),
+        Index("timer_due_idx", "due_at", postgresql_where=text("state = 'armed' AND live")),
+        Index("timer_desk_due_idx", "desk_id", "due_at", postgresql_where=text("state = 'armed'")),
+    )
+
+    timer_id: UUID = Field(primary_key=True)
+    desk_id: UUID
+    ticket_id: UUID
+    purpose: str = Field(sa_type=Text)
+    due_at: datetime = instant()
+    live: bool
+    state: str = Field(sa_type=Text)
+    requested_by: str | None = Field(sa_type=Text)
+    context: dict[str, Any] | None = json_column(nullable=True)
+
+
+class DeskAdvance(SlaClockTable, table=True):
+    """A request to move the clock of a sandbox desk: resolved once to `target_at`, so that it can be resumed."""
+
+    __tablename__ = "desk_advance"
+
+    desk_id: UUID = Field(primary_key=True)
+    caller: str = Field(primary_key=True, sa_type=Text)
+    request_key: str = Field(primary_key=True, sa_type=Text)
+    request_hash: str = Field(sa_type=Text)
+    target_at: datetime = instant()
+    fired: int = Field(sa_type=BigInteger)
+    done: bool

@@ -1,0 +1,151 @@
+"""Tickets, what happened to them, and the terms they are under."""
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field, TypeAdapter
+
+from plazo.policy import Place, Policy
+from plazo.runtime.database import Connection
+from plazo.runtime.inbox import NotYet
+from sla_clock.domain.facts import Fact, What
+from sla_clock.domain.terms import Terms
+
+_WHAT: TypeAdapter[What] = TypeAdapter(Annotated[What, Field(discriminator="kind")])
+
+_COLUMNS = "ticket_id, desk_id, number, customer_id, policy, policy_version, timezone, region, live, opened_at"
+_INSERT_TICKET = f"""
+INSERT INTO ticket ({_COLUMNS})
+SELECT $1, desk_id, $3, $4, $5, $6, $7, $8, NOT sandbox, $9 FROM desk WHERE desk_id = $2
+ON CONFLICT DO NOTHING
+"""  # column names
+_FIND = f"SELECT {_COLUMNS} FROM ticket WHERE ticket_id = $1"
+_LOCK = f"{_FIND} FOR UPDATE"
+_INSERT_FACT = """
+INSERT INTO ticket_fact (ticket_id, version, desk_id, occurred_at, recorded_at, fact) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT DO NOTHING
+"""
+_FACTS = "SELECT ticket_id, version, occurred_at, fact FROM ticket_fact WHERE ticket_id = ANY($1)"
+_POLICY = "SELECT document FROM policy_version WHERE desk_id = $1 AND policy = $2 AND version = $3"
+
+_MOST_TERMS = 1024
+_terms: OrderedDict[tuple[Any, ...], Terms] = OrderedDict()
+_policies: OrderedDict[tuple[UUID, str, str], Policy] = OrderedDict()
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A ticket as far as its clocks need it."""
+
+    ticket_id: UUID
+    desk_id: UUID
+    number: str
+    customer_id: UUID
+    policy: str
+    policy_version: str
+    timezone: str | None
+    region: str | None
+    live: bool
+    opened_at: datetime
+
+
+def row_to_ticket(row: Any) -> Ticket:
+    """Read a ticket from the columns of a row."""
+    return Ticket(**{name: row[name] for name in Ticket.__slots__})
+
+
+async def insert_ticket(
+    connection: Connection,
+    *,
+    ticket_id: UUID,
+    desk_id: UUID,
+    number: str,
+    customer_id: UUID,
+    policy: str,
+    policy_version: str,
+    timezone: str | None,
+    region: str | None,
+    opened_at: datetime,
+) -> None:
+    """Write a new ticket. :raises NotYet: if the desk is not known yet"""
+    tag = await connection.execute(
+        _INSERT_TICKET, ticket_id, desk_id, number, customer_id, policy, policy_version, timezone, region, opened_at
+    )
+    if str(tag) != "INSERT 0 1" and await find_ticket(connection, ticket_id) is None:
+        raise NotYet(f"desk {desk_id}")
+
+
+async def find_ticket(connection: Connection, ticket_id: UUID) -> Ticket | None:
+    """Return a ticket, None if there is no such in the desk."""
+    row = await connection.fetchrow(_FIND, ticket_id)
+    return None if row is None else row_to_ticket(row)
+
+
+async def lock_ticket(connection: Connection, ticket_id: UUID) -> Ticket:
+    """Return a ticket, locked to the end of the transaction. :raises NotYet: if its opening has not come yet"""
+    row = await connection.fetchrow(_LOCK, ticket_id)
+    if row is None:
+        raise NotYet(f"ticket {ticket_id}")
+    return row_to_ticket(row)
+
+
+async def insert_fact(connection: Connection, ticket: Ticket, fact: Fact, *, recorded_at: datetime) -> None:
+    """Add what happened to a ticket; once, however often it is said."""
+    await connection.execute(
+        _INSERT_FACT,
+        ticket.ticket_id,
+        fact.version,
+        ticket.desk_id,
+        fact.occurred_at,
+        recorded_at,
+        _WHAT.dump_python(fact.what, mode="json"),
+    )
+
+
+async def load_facts(connection: Connection, ticket_ids: Sequence[UUID]) -> dict[UUID, list[Fact]]:
+    """Return all that happened to tickets."""
+    facts: dict[UUID, list[Fact]] = defaultdict(list)
+    for row in await connection.fetch(_FACTS, ticket_ids):
+        what = _WHAT.validate_python(row["fact"])
+        facts[row["ticket_id"]].append(Fact(row["occurred_at"], row["version"], what))
+    return facts
+
+
+async def terms_of(connection: Connection, ticket: Ticket) -> Terms:
+    """Return the terms of a ticket: the policy version it opened under, where its customer is.
+
+    A published version never changes, so it is read once. :raises NotYet: if its publication has not come yet
+    """
+    key = (ticket.desk_id, ticket.policy, ticket.policy_version, ticket.timezone, ticket.region)
+    terms = _terms.get(key)
+    if terms is None:
+        policy = await known_policy(connection, ticket.desk_id, ticket.policy, ticket.policy_version)
+        terms = _terms[key] = Terms(policy, _place(policy, ticket))
+        if len(_terms) > _MOST_TERMS:
+            _terms.popitem(last=False)
+    _terms.move_to_end(key)
+    return terms
+
+
+async def known_policy(connection: Connection, desk_id: UUID, policy: str, version: str) -> Policy:
+    """Return a policy version of a desk. :raises NotYet: if its publication has not come yet"""
+    key = (desk_id, policy, version)
+    if key not in _policies:
+        document = await connection.fetchval(_POLICY, *key)
+        if document is None:
+            raise NotYet(f"policy {policy} {version}")
+        _policies[key] = Policy.model_validate(document)
+        if len(_policies) > _MOST_TERMS:
+            _policies.popitem(last=False)
+    return _policies[key]
+
+
+def _place(policy: Policy, ticket: Ticket) -> Place | None:
+    if ticket.timezone is None and ticket.region is None:
+        return None
+    layer = ticket.region if ticket.region in policy.holidays else None
+    return Place(ticket.timezone or policy.timezone, layer)

@@ -1,0 +1,179 @@
+"""Deadlines and working times without a ticket: one question, or thousands at once."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json, to_json
+
+from plazo.calendar import Pause, WorkingTime, compile_calendar, parse_calendar
+from plazo.kernel.errors import Fault, InvalidInput, NotFound, PlazoError
+from plazo.kernel.time import DAY, micros_of
+from plazo.policy import calendar_of
+from plazo.runtime import policies
+from plazo.runtime.problems import STATUS, TYPE_PREFIX, FaultModel, Problem
+from plazo.runtime.unit_of_work import UnitOfWork
+from sla_clock.domain.explanation import seconds_of
+from sla_clock.schemas import (
+    Batch,
+    DeadlineAnswer,
+    DeadlineQuestion,
+    PauseInput,
+    Published,
+    SegmentView,
+    WorkingTimeAnswer,
+    WorkingTimeQuestion,
+)
+
+M = TypeVar("M", bound=BaseModel)
+Question = TypeVar("Question", DeadlineQuestion, WorkingTimeQuestion)
+Answer = DeadlineAnswer | WorkingTimeAnswer
+Calendars = Mapping[bytes, WorkingTime | PlazoError]
+
+_LONGEST_EXPLANATION_DAYS = 366 * 5
+
+
+async def answer_deadlines(uow: UnitOfWork, body: Any) -> Any:
+    """Answer when targets are due. :raises InvalidInput: with the faults of a single question, or of the batch"""
+    return await _answer(uow, body, DeadlineQuestion, _deadline)
+
+
+async def answer_working_times(uow: UnitOfWork, body: Any) -> Any:
+    """Answer how much working time there is. :raises InvalidInput: as :func:`answer_deadlines`"""
+    return await _answer(uow, body, WorkingTimeQuestion, _working_time)
+
+
+def read_input(model: type[M], data: Any) -> M:
+    """Read a part of a request. :raises InvalidInput: with all its faults"""
+    try:
+        return model.model_validate(data)
+    except ValidationError as invalid:
+        faults = [
+            Fault("".join(f"/{part}" for part in error["loc"]), str(error["msg"]).removeprefix("Value error, "))
+            for error in invalid.errors(include_url=False, include_context=False, include_input=False)
+        ]
+        summary = faults[0].message if len(faults) == 1 else "the request has faults; each is listed under errors"
+        raise InvalidInput(summary, faults=faults) from None
+
+
+async def published_calendar(uow: UnitOfWork, wanted: Published) -> WorkingTime:
+    """Compile a calendar of a published policy. :raises NotFound: if there is no such policy, version or calendar"""
+    async with uow.read() as connection:
+        if wanted.version is None:
+            policy = await policies.policy_in_force(connection, policy=wanted.policy, at=uow.now)
+        else:
+            policy = await policies.find_policy(connection, policy=wanted.policy, version=wanted.version)
+    if policy is None:
+        raise NotFound(f"there is no policy {wanted.policy} {wanted.version or 'in force'} in this desk")
+    return compile_calendar(calendar_of(policy, wanted.calendar))
+
+
+async def _answer(
+    uow: UnitOfWork, body: Any, model: type[Question], solve: Callable[[Question, WorkingTime], Answer]
+) -> Any:
+    if not (isinstance(body, dict) and "items" in body):
+        question = read_input(model, body)
+        calendars = await _published(uow, [question.calendar])
+        return _shown(solve(question, _calendar(question.calendar, calendars)))
+    batch = read_input(Batch, body)
+    named: list[Any] = [item.get("calendar") for item in batch.items if isinstance(item, dict)]
+    calendars = await _published(uow, [batch.calendar, *named])
+
+    def answer_one(item: Any) -> Any:
+        try:
+            question = read_input(model, item)
+            return _shown(solve(question, _calendar(question.calendar or batch.calendar, calendars)))
+        except PlazoError as error:
+            return {"problem": _problem(error)}
+
+    # Ten thousand answers take a while; other requests go on meanwhile.
+    return {"items": await asyncio.to_thread(lambda: [answer_one(item) for item in batch.items])}
+
+
+async def _published(uow: UnitOfWork, documents: list[Any]) -> dict[bytes, WorkingTime | PlazoError]:
+    """Look up the published calendars that a request names, each once."""
+    found: dict[bytes, WorkingTime | PlazoError] = {}
+    for document in documents:
+        if isinstance(document, dict) and "policy" in document and (key := to_json(document)) not in found:
+            try:
+                found[key] = await published_calendar(uow, read_input(Published, document))
+            except PlazoError as error:
+                found[key] = _at("/calendar", error)
+    return found
+
+
+def _calendar(document: dict[str, Any] | None, published: Calendars) -> WorkingTime:
+    if document is None:
+        message = 'expected `calendar`: one such as {"timezone": "UTC", "hours": "24x7"}, or a published one'
+        raise InvalidInput(message, faults=[Fault("/calendar", message)])
+    key = to_json(document)
+    known = published.get(key)
+    if isinstance(known, PlazoError):
+        raise known
+    if known is not None:
+        return known
+    try:
+        return _compile(key)
+    except PlazoError as error:
+        raise _at("/calendar", error) from None
+
+
+@lru_cache(maxsize=1024)
+def _compile(document: bytes) -> WorkingTime:
+    return compile_calendar(parse_calendar(from_json(document)))
+
+
+def _at(pointer: str, error: PlazoError) -> PlazoError:
+    """Return an error with its faults placed within the request."""
+    error.faults = tuple(Fault(pointer + fault.pointer, fault.message) for fault in error.faults)
+    return error
+
+
+def _deadline(question: DeadlineQuestion, calendar: WorkingTime) -> DeadlineAnswer:
+    pauses = _pauses(question.pauses)
+    due_at = calendar.due(question.start, question.target, pauses)
+    segments = _segments(question, calendar, question.start, due_at, pauses) if question.explain else None
+    return DeadlineAnswer(due_at=due_at, segments=segments)
+
+
+def _working_time(question: WorkingTimeQuestion, calendar: WorkingTime) -> WorkingTimeAnswer:
+    pauses = _pauses(question.pauses)
+    seconds = seconds_of(calendar.working_time(question.start, question.until, pauses))
+    segments = _segments(question, calendar, question.start, question.until, pauses) if question.explain else None
+    return WorkingTimeAnswer(seconds=seconds, segments=segments)
+
+
+def _pauses(pauses: tuple[PauseInput, ...]) -> list[Pause]:
+    return [Pause(pause.start, pause.end, pause.cause) for pause in pauses]
+
+
+def _segments(
+    question: DeadlineQuestion | WorkingTimeQuestion, calendar: WorkingTime, start: Any, until: Any, pauses: list[Pause]
+) -> list[SegmentView]:
+    if micros_of(until - start) > _LONGEST_EXPLANATION_DAYS * DAY:
+        message = f"expected at most {_LONGEST_EXPLANATION_DAYS} days to be explained, from {question.start} to {until}"
+        raise InvalidInput(message, faults=[Fault("/explain", message)])
+    return [
+        SegmentView(
+            start=one.start, end=one.end, kind=one.kind.value, reason=one.reason, seconds=seconds_of(one.length)
+        )
+        for one in calendar.explain(start, until, pauses)
+    ]
+
+
+def _shown(answer: Answer) -> dict[str, Any]:
+    return answer.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _problem(error: PlazoError) -> dict[str, Any]:
+    status = STATUS[error.kind]
+    return Problem(
+        type=TYPE_PREFIX + error.code,
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=error.message,
+        errors=[FaultModel(pointer=fault.pointer, message=fault.message) for fault in error.faults] or None,
+    ).model_dump(exclude_none=True)

@@ -1,0 +1,43 @@
+"""Timers whose instant has come: clocks move on, and whoever asked is told."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from plazo.runtime.unit_of_work import SystemWork, Transaction
+from sla_clock.repository import timers
+from sla_clock.repository.timers import DueTimer, Outlook
+from sla_clock.usecases.announce_changes import announce_changes
+from sla_clock.usecases.request_timer import announce_timer
+
+
+async def fire_live_timers(work: SystemWork) -> list[datetime]:
+    """Fire a batch of what is due in live desks, oldest first; return the instants at which it was due."""
+    async with work.begin() as tx:
+        due = await timers.claim_live(tx.connection, now=tx.now)
+        await fire(tx, due, at=tx.now)
+    return [timer.due_at for timer in due]
+
+
+async def look_ahead(work: SystemWork) -> Outlook:
+    """Look at the live timers that are left."""
+    async with work.begin() as tx:
+        return await timers.outlook(tx.connection, now=tx.now)
+
+
+async def fire_desk_timers(tx: Transaction, *, at: datetime) -> int:
+    """Fire all that is due by `at` in the transaction's sandbox desk; return what that told."""
+    told = 0
+    while due := await timers.claim_of_desk(tx.connection, until=at):
+        told += await fire(tx, due, at=at)
+    return told
+
+
+async def fire(tx: Transaction, due: Sequence[DueTimer], *, at: datetime) -> int:
+    """Fire claimed timers; return how many warnings, breaches and requested instants were told."""
+    requested = [timer for timer in due if timer.requested_by is not None]
+    for timer in requested:
+        announce_timer(tx, timer)
+    await timers.mark_fired(tx.connection, [timer.timer_id for timer in requested])
+    of_clocks = [timer.ticket for timer in due if timer.requested_by is None]
+    told = await announce_changes(tx, of_clocks, at=at) if of_clocks else 0
+    return told + len(requested)

@@ -1,0 +1,163 @@
+"""The test clock of a sandbox desk: time moves from one due instant to the next, and rests until all have followed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from plazo.events.sla_clock import DeskClockAdvanced
+from plazo.kernel.errors import InvalidInput, Kind, PlazoError
+from plazo.kernel.ids import derived_id, new_id
+from plazo.kernel.time import LAST_YEAR, format_instant
+from plazo.runtime.bus import BusDown
+from plazo.runtime.idempotency import KeyReused
+from plazo.runtime.service import Runtime
+from plazo.runtime.unit_of_work import Transaction, UnitOfWork
+from sla_clock.repository import desks, timers
+from sla_clock.repository.desks import Desk, Request
+from sla_clock.schemas import ClockMove, ClockMoved, DeskClock
+from sla_clock.usecases.fire_timers import fire_desk_timers
+
+SETTLE_SECONDS = 30.0
+
+
+class DeskIsLive(PlazoError):
+    """The time of a live desk is the machine's."""
+
+    kind = Kind.CONFLICT
+    code = "desk-is-live"
+
+
+class ClockGoesForward(PlazoError):
+    """The instant lies before the desk's present."""
+
+    kind = Kind.CONFLICT
+    code = "clock-goes-forward"
+
+
+class ClockIsMoving(PlazoError):
+    """Somebody else is moving the desk's clock."""
+
+    kind = Kind.CONFLICT
+    code = "clock-is-moving"
+
+
+class DeskNotSettled(PlazoError):
+    """A service has not followed the clock in time."""
+
+    kind = Kind.UNAVAILABLE
+    code = "desk-not-settled"
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Where a step led, what it told, and whether it was the last."""
+
+    told: int
+    is_last: bool
+
+
+async def read_desk_clock(uow: UnitOfWork, *, desk_id: UUID) -> DeskClock:
+    """Return the present of a desk. :raises NotFound: if it is not the caller's"""
+    async with uow.read() as connection:
+        desk = await desks.read_desk(connection, desk_id)
+    return DeskClock(desk_id=desk_id, sandbox=desk.sandbox, clock_at=desk.clock_at or uow.now)
+
+
+async def move_desk_clock(
+    runtime: Runtime, *, desk_id: UUID, now: datetime, body: ClockMove, caller: str, key: str | None, request_hash: str
+) -> ClockMoved:
+    """Move the clock of a sandbox desk, one due instant after the other; each has settled before the next.
+
+    A request with a key that broke off goes on where it stopped when it is repeated, to the same instant.
+
+    :raises DeskIsLive: if the desk is no sandbox
+    :raises ClockGoesForward: if the instant lies before its present
+    :raises ClockIsMoving: if another request moves it
+    :raises KeyReused: if the key came with another request
+    :raises DeskNotSettled: if a service does not follow; what was reached stays reached
+    """
+    request = Request(caller, key or str(new_id()), request_hash)
+    uow = runtime.unit_of_work(desk_id=desk_id, now=now)
+    async with desks.hold_desk(runtime.settings, desk_id) as is_ours:
+        if not is_ours:
+            raise ClockIsMoving("the clock of this desk is being moved by another request; wait for its answer")
+        target = await _resolve(uow, desk_id, body, request)
+        step = _Step(0, is_last=False)
+        while not step.is_last:
+            await _settle(runtime, desk_id)
+            async with uow.begin() as tx:
+                step = await _take_step(tx, target)
+                await desks.count_advance(tx.connection, desk_id, request, fired=step.told, done=step.is_last)
+    async with uow.read() as connection:
+        advance = await desks.find_advance(connection, desk_id, request)
+    assert advance is not None
+    return ClockMoved(desk_id=desk_id, clock_at=target, fired=advance.fired)
+
+
+async def _resolve(uow: UnitOfWork, desk_id: UUID, body: ClockMove, request: Request) -> datetime:
+    """Return the instant that the request leads to, resolved once."""
+    async with uow.begin() as tx:
+        desk = await desks.read_desk(tx.connection, desk_id)
+        before = await desks.find_advance(tx.connection, desk_id, request)
+        if before is not None:
+            if before.request_hash != request.hash:
+                raise KeyReused(f"the Idempotency-Key {request.key!r} was used with another request")
+            return before.target_at
+        target = _target(desk, body)
+        await desks.insert_advance(tx.connection, desk_id, request, target_at=target)
+    return target
+
+
+def _target(desk: Desk, body: ClockMove) -> datetime:
+    if desk.clock_at is None:
+        raise DeskIsLive("a live desk's time is the machine's and cannot be moved; create a sandbox desk for tests")
+    target = body.to or desk.clock_at + body.length
+    if target < desk.clock_at:
+        raise ClockGoesForward(
+            f"the desk's clock stands at {format_instant(desk.clock_at)} and goes forward only: "
+            f"expected no instant before that, not {format_instant(target)}"
+        )
+    if target.year > LAST_YEAR:
+        raise InvalidInput(f"expected an instant in the years to {LAST_YEAR}, not {format_instant(target)}")
+    return target
+
+
+async def _take_step(tx: Transaction, target: datetime) -> _Step:
+    """Move to the next due instant, `target` at most, and fire what is due there."""
+    desk = await desks.read_desk(tx.connection, tx.desk_id)
+    assert desk.clock_at is not None
+    due_at = await timers.next_of_desk(tx.connection, until=target)
+    instant = max(desk.clock_at, target if due_at is None else due_at)
+    tx.now = instant
+    has_moved = await desks.move_desk_clock(tx.connection, tx.desk_id, instant)
+    if has_moved:
+        tx.emit(
+            DeskClockAdvanced(clock_at=instant),
+            about=tx.desk_id,
+            occurred_at=instant,
+            event_id=derived_id("desk-clock", tx.desk_id, instant),
+        )
+    told = await fire_desk_timers(tx, at=instant)
+    return _Step(told, is_last=due_at is None and not has_moved and instant >= target)
+
+
+async def _settle(runtime: Runtime, desk_id: UUID) -> None:
+    if not await runtime.settlement.wait(desk_id=desk_id, seconds=SETTLE_SECONDS):
+        raise DeskNotSettled(
+            f"the desk has not come to rest in {SETTLE_SECONDS:.0f} s: {await _what_is_stuck(runtime, desk_id)}"
+        )
+
+
+async def _what_is_stuck(runtime: Runtime, desk_id: UUID) -> str:
+    try:
+        counts = await runtime.settlement.look(desk_id=desk_id, about=None)
+    except BusDown as error:
+        return f"a service does not answer ({error})"
+    behind = [
+        f"{reader} has taken in {taken_in} of {counts[producer].announced} events of {producer}"
+        for reader, count in counts.items()
+        for producer, taken_in in count.taken_in.items()
+        if taken_in != counts[producer].announced
+    ]
+    dead = [f"{name} has {count.dead_letters} dead letters" for name, count in counts.items() if count.dead_letters]
+    return "; ".join([*behind, *dead]) or "it came to rest just now; repeat the request"

@@ -1,0 +1,92 @@
+"""A look at what a policy would promise, before a ticket exists."""
+
+from plazo.calendar.zone import load_zone
+from plazo.kernel.errors import Fault, InvalidInput, NotFound
+from plazo.policy import Place, Policy, load_policy
+from plazo.runtime import policies
+from plazo.runtime.unit_of_work import UnitOfWork
+from sla_clock.domain.preview import Forecast, forecast
+from sla_clock.domain.terms import Terms
+from sla_clock.schemas import Preview, PreviewCharge, PreviewDeadline, PreviewInput, PreviewStep
+
+
+async def preview_ticket(uow: UnitOfWork, *, body: PreviewInput) -> Preview:
+    """Return every deadline, escalation and the least charge that a policy gives for facts.
+
+    :raises NotFound: if the policy has not been published in this desk
+    :raises PolicyInvalid: with all the faults of a policy given as text
+    """
+    policy = load_policy(body.document, source="document") if body.document is not None else await _find(uow, body)
+    terms = Terms(policy, _place(policy, body))
+    return _view(policy, forecast(terms, body.facts, opened_at=body.opened_at))
+
+
+async def _find(uow: UnitOfWork, body: PreviewInput) -> Policy:
+    assert body.policy is not None
+    async with uow.read() as connection:
+        if body.version is None:
+            found = await policies.policy_in_force(connection, policy=body.policy, at=body.opened_at)
+        else:
+            found = await policies.find_policy(connection, policy=body.policy, version=body.version)
+    if found is None:
+        raise NotFound(f"there is no policy {body.policy} {body.version or 'in force'} in this desk")
+    return found
+
+
+def _place(policy: Policy, body: PreviewInput) -> Place | None:
+    if body.customer_timezone is None and body.customer_region is None:
+        return None
+    faults: list[Fault] = []
+    try:
+        load_zone(body.customer_timezone or policy.timezone)
+    except ValueError as error:
+        faults.append(Fault("/customer_timezone", str(error)))
+    if body.customer_region is not None and body.customer_region not in policy.holidays:
+        known = ", ".join(policy.holidays) or "none"
+        faults.append(Fault("/customer_region", f"expected a holiday layer of the policy: {known}"))
+    if faults:
+        raise InvalidInput("the customer's place is not known", faults=faults)
+    return Place(body.customer_timezone or policy.timezone, body.customer_region)
+
+
+def _view(policy: Policy, decided: Forecast) -> Preview:
+    source = f"{policy.policy} {policy.version}"
+    return Preview(
+        policy=policy.policy,
+        version=policy.version,
+        covered=decided.coverage is None or decided.coverage.covered,
+        coverage_clauses=decided.coverage.clause if decided.coverage else (),
+        deadlines=[
+            PreviewDeadline(
+                kind=clock.kind,
+                due_at=clock.due_at,
+                target=clock.promise.target,
+                calendar=clock.promise.calendar,
+                commitment=clock.promise.commitment,
+                clauses=clock.promise.clauses,
+                source=f"{source}, targets rule {(clock.promise.rule or 0) + 1}",
+                warnings={warned.threshold: warned.at for warned in clock.warnings},
+            )
+            for clock in decided.clocks
+        ],
+        escalations=[
+            PreviewStep(
+                trigger=step.trigger,
+                kind=step.clock.kind,
+                step=step.number,
+                at=step.at,
+                to_level=step.step.to_level,
+                notify=step.step.notify,
+                clauses=step.clauses,
+            )
+            for step in decided.steps
+        ],
+        minimum_charge=None
+        if decided.work is None
+        else PreviewCharge(
+            charge=decided.work.charge,
+            reason=decided.work.reason,
+            minimum=None if decided.work.minimum is None else str(decided.work.minimum),
+            clauses=decided.work.clause,
+        ),
+    )

@@ -1,0 +1,73 @@
+"""Another service asks to be told when an instant has come, or takes that back."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from plazo.calendar import parse_target
+from plazo.events.sla_clock import TimerFired
+from plazo.kernel.ids import derived_id
+from plazo.runtime.unit_of_work import Transaction, UnitOfWork
+from sla_clock.repository import tickets, timers
+from sla_clock.repository.timers import DueTimer
+from sla_clock.usecases.alarm import ring_if_soon
+
+
+async def request_timer(
+    uow: UnitOfWork,
+    *,
+    timer_id: UUID,
+    ticket_id: UUID,
+    start: datetime,
+    after: str,
+    calendar: str | None,
+    requested_by: str,
+    context: dict[str, Any],
+) -> None:
+    """Arm a timer for when `after` has passed since `start`; one that is due already fires at once.
+
+    :raises NotYet: if the ticket is not known yet
+    :raises NotFound: if the ticket's policy has no such calendar
+    """
+    target = parse_target(after)
+    async with uow.begin() as tx:
+        ticket = await tickets.lock_ticket(tx.connection, ticket_id)
+        terms = await tickets.terms_of(tx.connection, ticket)
+        due_at = terms.working_time(calendar).due(start, target)
+        is_due = due_at <= tx.now
+        is_new = await timers.insert_request(
+            tx.connection,
+            ticket,
+            timer_id=timer_id,
+            due_at=due_at,
+            state="fired" if is_due else "armed",
+            requested_by=requested_by,
+            context=context,
+        )
+        if is_new and is_due:
+            announce_timer(tx, DueTimer(timer_id, ticket, due_at, requested_by, context))
+        elif is_new:
+            ring_if_soon(due_at, now=tx.now)
+
+
+async def withdraw_timer(uow: UnitOfWork, *, timer_id: UUID) -> None:
+    """Disarm a requested timer; one that has fired stays fired."""
+    async with uow.begin() as tx:
+        await timers.withdraw_request(tx.connection, timer_id)
+
+
+def announce_timer(tx: Transaction, timer: DueTimer) -> None:
+    """Tell who asked that the instant has come. A timer fires once, so its event has its id."""
+    assert timer.requested_by is not None
+    tx.emit(
+        TimerFired(
+            timer_id=timer.timer_id,
+            requested_by=timer.requested_by,
+            due_at=timer.due_at,
+            context=timer.context or {},
+        ),
+        about=timer.ticket.ticket_id,
+        occurred_at=timer.due_at,
+        event_id=derived_id("timer-fired", timer.timer_id),
+        desk_id=timer.ticket.desk_id,
+    )

@@ -1,0 +1,239 @@
+"""Billing as its callers see it, behind the gateway and together with tickets."""
+
+import pytest
+from harness import eventually
+
+ONE_HOUR_AGO = "2026-05-04T12:00:00Z"
+
+
+@pytest.fixture
+async def contract(desk):
+    """A contract of SmartCloud, known to billing."""
+    await desk.publish("smartcloud")
+    contract = await desk.customer("smartcloud", plan="dedicated")
+    await main_account(desk, contract)
+    return contract
+
+
+async def main_account(desk, contract):
+    """Return the main account once billing has opened it."""
+
+    async def accounts():
+        page = await desk.admin.ok("GET", f"/v1/accounts?contract={contract['contract_id']}")
+        return [one for one in page["items"] if one["name"] == "main"]
+
+    return (await eventually(accounts))[0]
+
+
+async def top_up(desk, contract, quantity, **more):
+    """Grant units to the main account."""
+    account = await main_account(desk, contract)
+    body = {"quantity": quantity, "reason": "invoice 7", **more}
+    return await desk.admin.ok("POST", f"/v1/accounts/{account['account_id']}/grants", json=body)
+
+
+async def admitted_ticket(desk, contract):
+    """Open a ticket that billing lets in."""
+    body = {"contract_id": contract["contract_id"], "subject": "No arranca", "description": "No arranca"}
+    opened = await desk.admin.ok("POST", "/v1/tickets", json=body | {"channel": "email"})
+
+    async def is_known():
+        response = await desk.admin.post("/v1/charges/previews", json=work(opened))
+        return response.is_success
+
+    await eventually(is_known)
+    return opened
+
+
+def work(ticket, minutes=5, **more):
+    """Return the body of a work entry."""
+    return {
+        "ticket_id": ticket["ticket_id"],
+        "started_at": ONE_HOUR_AGO,
+        "minutes": minutes,
+        "description": "looked into it",
+        **more,
+    }
+
+
+async def test_from_the_grant_to_the_charge_on_the_ticket(desk, contract):
+    granted = await top_up(desk, contract, 7)
+    assert granted["account"]["balance"] == granted["account"]["available"] == 7
+    assert granted["account"]["balance_text"] == {"es": "7 unidades", "en": "7 units"}
+    ticket = await admitted_ticket(desk, contract)
+
+    preview = await desk.admin.ok("POST", "/v1/charges/previews", json=work(ticket, 61))
+    done = await desk.admin.ok("POST", "/v1/work", json=work(ticket, 61))
+
+    assert preview["charges"][0]["quantity"] == done["charges"][0]["quantity"] == 2
+    assert done["work"]["logged_by"].startswith("administrator")
+    charges = await desk.admin.ok("GET", f"/v1/charges?ticket={ticket['ticket_id']}")
+    assert charges["items"] == done["charges"]
+
+    async def shown():
+        return (await desk.ticket(ticket))["charges"]
+
+    (charge,) = await eventually(shown)
+    assert (charge["quantity"], charge["total"], charge["unit"]) == (2, 2, "credit_unit")
+    assert charge["explanation"]["es"].startswith("1 h 01 min trabajados → 2 h según SMA-16, SMA-17")
+
+    voided = await desk.admin.ok("POST", f"/v1/work/{done['work']['work_id']}/void", json={"reason": "other ticket"})
+    assert voided["charges"][0]["quantity"] == -2
+    assert voided["work"]["void_reason"] == "other ticket"
+    assert (await main_account(desk, contract))["balance"] == 7
+    listed = await desk.admin.ok("GET", f"/v1/work?ticket={ticket['ticket_id']}")
+    assert [one["voided_at"] for one in listed["items"]] == ["2026-05-04T13:00:00Z"]
+
+
+async def test_a_held_ticket_is_let_in_by_a_top_up(desk, contract):
+    """SMA-14."""
+    opened = await desk.open_ticket(contract)
+
+    async def held():
+        return (await desk.ticket(opened))["hold"]
+
+    assert await eventually(held) == {"reason": "awaiting_credit", "clause": "SMA-14"}
+    problem = await desk.admin.refused(409, "POST", "/v1/work", json=work(opened))
+    assert (problem["type"], problem["clause"]) == ("urn:plazo:problem:ticket-held", "SMA-14")
+
+    await top_up(desk, contract, 2)
+
+    async def released():
+        return (await desk.ticket(opened))["hold"] is None
+
+    assert await eventually(released)
+    await desk.admin.ok("POST", "/v1/work", json=work(opened))
+
+
+async def test_an_overdue_contract(desk, contract):
+    """SMA-02."""
+    await top_up(desk, contract, 2)
+    standing = {"contract_id": contract["contract_id"], "standing": "overdue", "reason": "invoice 6"}
+    await desk.admin.ok("POST", "/v1/standings", json=standing)
+    opened = await desk.open_ticket(contract)
+
+    async def held():
+        return (await desk.ticket(opened))["hold"]
+
+    assert await eventually(held) == {"reason": "overdue", "clause": "SMA-02"}
+    await desk.admin.ok("POST", "/v1/standings", json=standing | {"standing": "good"})
+
+    async def released():
+        return (await desk.ticket(opened))["hold"] is None
+
+    assert await eventually(released)
+
+
+async def test_a_repeated_request_is_charged_once(desk, contract):
+    await top_up(desk, contract, 7)
+    ticket = await admitted_ticket(desk, contract)
+    key = {"Idempotency-Key": "timer-1"}
+
+    first = await desk.admin.post("/v1/work", json=work(ticket, 61), headers=key)
+    again = await desk.admin.post("/v1/work", json=work(ticket, 61), headers=key)
+    other = await desk.admin.post("/v1/work", json=work(ticket, 62), headers=key)
+
+    assert (first.status_code, again.status_code, other.status_code) == (201, 201, 409)
+    assert first.json() == again.json()
+    assert (await main_account(desk, contract))["balance"] == 5
+
+
+async def test_balances_and_entries(desk, contract):
+    await top_up(desk, contract, 7, effective_at="2026-05-01T00:00:00Z", expires_at="2026-12-31T00:00:00Z")
+    ticket = await admitted_ticket(desk, contract)
+    await desk.admin.ok("POST", "/v1/work", json=work(ticket, 61))
+    account = await main_account(desk, contract)
+    path = f"/v1/accounts/{account['account_id']}"
+
+    async def balance(query):
+        return (await desk.admin.ok("GET", path + query))["balance"]
+
+    assert await balance("") == 5
+    assert await balance("?at=2026-05-04T11:59:59Z") == 7  # before the work
+    assert await balance("?at=2026-04-30T00:00:00Z") == 0  # before the grant
+    assert await balance("?at=2026-05-04T12:30:00Z&by=recorded") == 0  # nothing was written down yet
+    (lot,) = (await desk.admin.ok("GET", path))["lots"]
+    assert (lot["granted"], lot["remaining"], lot["expires_at"]) == (7, 5, "2026-12-31T00:00:00Z")
+    first = await desk.admin.ok("GET", path + "/entries?limit=1")
+    rest = await desk.admin.ok("GET", path + f"/entries?cursor={first['next_cursor']}")
+    entries = first["items"] + rest["items"]
+    assert [(one["amount"], one["cause"], one["effective_at"]) for one in entries] == [
+        (7, "grant", "2026-05-01T00:00:00Z"),
+        (-2, "post", ONE_HOUR_AGO),
+    ]
+    assert entries[1]["clauses"] == ["SMA-16", "SMA-17"]
+    assert rest["next_cursor"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        pytest.param({"started_at": "2026-05-04T13:00:01Z"}, ["/started_at"], id="in the future"),
+        pytest.param({"minutes": -1, "kind": "nap"}, ["/kind", "/minutes"], id="two faults at once"),
+        pytest.param({"minutes": 1.5}, ["/minutes"], id="no whole minutes"),
+        pytest.param({"minutes": 0}, [""], id="work of no length"),
+        pytest.param({"kind": "no_show"}, [""], id="a no-show without its appointment"),
+        pytest.param({"price": 5}, ["/price"], id="an unknown field"),
+    ],
+)
+async def test_work_that_makes_no_sense(desk, body, pointers):
+    ticket = {"ticket_id": "0199d0c4-0000-7000-8000-000000000000"}
+    problem = await desk.admin.refused(422, "POST", "/v1/work", json=work(ticket) | body)
+    assert sorted(one["pointer"] for one in problem["errors"]) == pointers
+
+
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        pytest.param({"quantity": 0}, ["/quantity"], id="nothing"),
+        pytest.param({"quantity": 1.5}, ["/quantity"], id="half a unit"),
+        pytest.param({"quantity": "90m"}, ["/quantity"], id="time on an account of units"),
+        pytest.param({"effective_at": "2026-05-05T00:00:00Z"}, ["/effective_at"], id="in the future"),
+        pytest.param({"expires_at": "2026-05-01T00:00:00Z"}, ["/expires_at"], id="over before it begins"),
+    ],
+)
+async def test_grants_that_make_no_sense(desk, contract, body, pointers):
+    account = await main_account(desk, contract)
+    path = f"/v1/accounts/{account['account_id']}/grants"
+    problem = await desk.admin.refused(422, "POST", path, json={"quantity": 1, "reason": "x"} | body)
+    assert {one["pointer"].split("/")[1] for one in problem["errors"]} == {one.strip("/") for one in pointers}
+
+
+async def test_what_is_not_there(desk):
+    nobody = "0199d0c4-0000-7000-8000-000000000000"
+    await desk.admin.refused(404, "GET", f"/v1/accounts/{nobody}")
+    await desk.admin.refused(404, "POST", f"/v1/accounts/{nobody}/grants", json={"quantity": 1, "reason": "x"})
+    await desk.admin.refused(404, "POST", "/v1/work", json=work({"ticket_id": nobody}))
+    await desk.admin.refused(404, "POST", f"/v1/work/{nobody}/void", json={"reason": "x"})
+    body = {"contract_id": nobody, "standing": "good", "reason": "x"}
+    await desk.admin.refused(404, "POST", "/v1/standings", json=body)
+
+
+async def test_who_may_do_what(desk, contract, house):
+    await top_up(desk, contract, 7)
+    ticket = await admitted_ticket(desk, contract)
+    await desk.admin.ok("POST", "/v1/work", json=work(ticket, 61))
+    account = await main_account(desk, contract)
+    grants = f"/v1/accounts/{account['account_id']}/grants"
+    agent = await desk.key("agent")
+    own = await desk.key("requester", customer_id=contract["customer_id"])
+    stranger_contract = await desk.customer("smartcloud", plan="dedicated")
+    stranger = await desk.key("requester", customer_id=stranger_contract["customer_id"])
+    other_desk = (await house.new_desk()).admin
+
+    async def is_known(client):
+        return (await client.get("/v1/accounts")).status_code == 200
+
+    for client in (agent, own, stranger, other_desk):
+        await eventually(lambda client=client: is_known(client))
+
+    await agent.refused(403, "POST", grants, json={"quantity": 1, "reason": "x"})
+    await own.refused(403, "POST", "/v1/work", json=work(ticket))
+    charges = f"/v1/charges?ticket={ticket['ticket_id']}"
+    assert len((await own.ok("GET", charges))["items"]) == 1
+    assert [one["balance"] for one in (await own.ok("GET", "/v1/accounts"))["items"]] == [5]
+    for client in (stranger, other_desk):
+        assert (await client.ok("GET", charges))["items"] == []
+        await client.refused(404, "GET", f"/v1/accounts/{account['account_id']}")
+        await client.refused(404, "GET", f"/v1/accounts/{account['account_id']}/entries")
+    await other_desk.refused(404, "POST", "/v1/work", json=work(ticket))

@@ -1,0 +1,336 @@
+"""The matrix at work: raised, taken step by step, stopped."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from integration.escalation.alone import MONDAY, Alone, Desk
+
+from plazo.events import sla_clock, tickets
+from plazo.events.envelope import Event
+from plazo.kernel.time import format_instant
+from plazo.policy.handling import Escalation
+from plazo.runtime.inbox import NotYet
+
+DUE = MONDAY + timedelta(hours=1)
+CRITICAL = {"severity": "critical", "segment": "cinema"}
+
+
+def hours(count: int) -> timedelta:
+    return timedelta(hours=count)
+
+
+class TestBreach:
+    """EXP-17: levels 1 to 3 with time triggers."""
+
+    async def test_raises_the_level_at_the_due_instant(self, own_desk: Desk) -> None:
+        await own_desk.agent("lea", "level_2", roles=["team_lead"])
+        ticket = await own_desk.ticket("expande", CRITICAL)
+
+        await own_desk.breach(ticket, "first_response", at=DUE, late=hours(5))
+
+        assert [(one["team"], one["level"]) for one in await own_desk.assignments(ticket)] == [
+            ("level_1_cinema", 1),
+            ("level_2", 2),
+        ]
+        (escalation,) = await own_desk.escalations(ticket)
+        assert (escalation["state"], escalation["trigger"], escalation["kind"]) == (
+            "running",
+            "breach",
+            "first_response",
+        )
+        first, second = escalation["steps"]
+        assert first["fired_at"] == first["due_at"] == format_instant(DUE)
+        assert [(told["role"], told["address"], told["state"]) for told in first["notified"]] == [
+            ("team_lead", "lea@example.com", "sent")
+        ]
+        assert (second["state"], second["due_at"]) == ("armed", format_instant(DUE + hours(1)))
+        raised, fired = await own_desk.events("escalation.raised.v1", "escalation.step_fired.v1", about=ticket)
+        assert raised["occurred_at"] == fired["occurred_at"] == DUE
+
+    async def test_takes_the_next_step_when_its_time_comes(self, own_desk: Desk) -> None:
+        ticket = await own_desk.ticket("expande", CRITICAL)
+        await own_desk.breach(ticket, "first_response", at=DUE)
+        (asked,) = await own_desk.events("timer.requested.v1", about=ticket)
+        assert (asked["data"]["start"], asked["data"]["after"]) == (format_instant(DUE), "1h")
+
+        await own_desk.fire_timer(ticket)
+
+        (escalation,) = await own_desk.escalations(ticket)
+        assert escalation["state"] == "completed"
+        assert escalation["steps"][1]["fired_at"] == format_instant(DUE + hours(1))
+        last = (await own_desk.assignments(ticket))[-1]
+        assert (last["team"], last["level"], last["clauses"]) == ("level_3", 3, ["EXP-17"])
+        assert last["assigned_at"] == format_instant(DUE + hours(1))
+
+    async def test_takes_each_step_once_however_often_it_is_called(self, alone: Alone, own_desk: Desk) -> None:
+        ticket = await own_desk.ticket("expande", CRITICAL)
+        breach = await own_desk.breach(ticket, "first_response", at=DUE)
+        await alone.handle(breach)
+        fired = await own_desk.fire_timer(ticket)
+        await alone.handle(fired)
+        await own_desk.fire_timer(ticket)  # a second timer event about the same timer
+
+        assert len(await own_desk.events("escalation.raised.v1", about=ticket)) == 1
+        assert len(await own_desk.events("escalation.step_fired.v1", about=ticket)) == 2
+        assert len(await own_desk.assignments(ticket)) == 3
+        # The receipt, and one message for each of the two steps.
+        assert len(await own_desk.messages(ticket)) == 3
+
+    async def test_survives_a_death_before_the_commit(
+        self, alone: Alone, own_desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ticket = await own_desk.ticket("expande", CRITICAL)
+        clock = own_desk.clock(ticket, "first_response", due_at=DUE)
+        event = sla_clock.ClockBreached(ticket_id=ticket, clock=clock, breached_at=DUE, detected_at=DUE)
+        breach = alone.envelope(event, desk_id=own_desk.desk_id, about=ticket, at=DUE)
+
+        async def die(*_: Any) -> None:
+            raise asyncio.CancelledError
+
+        with monkeypatch.context() as patch:
+            patch.setattr("plazo.runtime.unit_of_work.write_events", die)
+            with pytest.raises(asyncio.CancelledError):
+                await alone.handle(breach)
+        assert await own_desk.escalations(ticket) == []
+        assert len(await own_desk.messages(ticket)) == 1
+        await alone.handle(breach)
+
+        assert len(await own_desk.events("escalation.step_fired.v1", about=ticket)) == 1
+        assert len(await own_desk.messages(ticket)) == 2
+
+    async def test_takes_a_step_once_of_two_at_the_same_time(self, alone: Alone, own_desk: Desk) -> None:
+        ticket = await own_desk.ticket("expande", CRITICAL)
+        clock = own_desk.clock(ticket, "first_response", due_at=DUE)
+        event = sla_clock.ClockBreached(ticket_id=ticket, clock=clock, breached_at=DUE, detected_at=DUE)
+        breach = alone.envelope(event, desk_id=own_desk.desk_id, about=ticket, at=DUE)
+
+        await asyncio.gather(*(alone.handle(breach) for _ in range(4)))
+
+        assert len(await own_desk.events("escalation.step_fired.v1", about=ticket)) == 1
+
+    async def test_waits_for_a_ticket_it_has_not_heard_of(self, own_desk: Desk) -> None:
+        with pytest.raises(NotYet):
+            await own_desk.breach(UUID(int=7), "first_response", at=DUE)
+
+    async def test_is_not_bent_by_a_later_version_of_the_policy(self, own_desk: Desk) -> None:
+        ticket = await own_desk.ticket("expande", CRITICAL)
+        await own_desk.breach(ticket, "first_response", at=DUE)
+
+        await own_desk.publish("expande", version="next", escalation=Escalation())
+        await own_desk.fire_timer(ticket)
+
+        assert (await own_desk.escalations(ticket))[0]["state"] == "completed"
+
+    async def test_tells_of_a_warning(self, own_desk: Desk) -> None:
+        await own_desk.agent("ana", "level_1_cinema")
+        ticket = await own_desk.ticket("expande", {"severity": "minor", "segment": "cinema"})
+        clock = own_desk.clock(ticket, "resolution", due_at=DUE, state="running", breached_at=None)
+
+        for threshold in ("50%", "80%"):
+            event = sla_clock.ClockWarned(ticket_id=ticket, clock=clock, threshold=threshold, warned_at=MONDAY)
+            await own_desk.hear(event, about=ticket)
+
+        warned = [one for one in await own_desk.messages(ticket) if one["template"] == "warned"]
+        # 14:00 UTC is 16:00 in Madrid.
+        assert [one["subject"].split(": ")[1] for one in warned] == [
+            "resolución vence a las 04/05/2026 16:00 (Europe/Madrid)"
+        ] * 2
+        assert {one["to"] for one in warned} == {"ana@example.com"}
+        assert [one["state"] for one in await own_desk.escalations(ticket)] == ["completed", "completed"]
+
+
+class TestStop:
+    """A running escalation ends with its cause, and says why."""
+
+    def clock_event(self, kind: str, desk: Desk, ticket: UUID) -> Event:
+        clock = desk.clock(ticket, "resolution", due_at=DUE)
+        match kind:
+            case "clock.stopped":
+                return sla_clock.ClockStopped(ticket_id=ticket, clock=clock)
+            case "clock.cancelled":
+                return sla_clock.ClockCancelled(ticket_id=ticket, clock=clock, because="facts_changed")
+            case "ticket.resolved":
+                return tickets.TicketResolved(kind="description", text="done", by="ana")
+            case _:
+                return tickets.TicketClosed(reason="confirmed")
+
+    @pytest.mark.parametrize("cause", ["clock.stopped", "clock.cancelled", "ticket.resolved", "ticket.closed"])
+    async def test_withdraws_what_is_to_come(self, own_desk: Desk, cause: str) -> None:
+        ticket = await own_desk.ticket("expande", CRITICAL)
+        await own_desk.breach(ticket, "resolution", at=DUE)
+
+        await own_desk.hear(self.clock_event(cause, own_desk, ticket), about=ticket, at=DUE + hours(1))
+        await own_desk.fire_timer(ticket)  # it was on its way
+
+        (escalation,) = await own_desk.escalations(ticket)
+        assert (escalation["state"], escalation["end_reason"]) == ("stopped", cause)
+        assert [step["state"] for step in escalation["steps"]] == ["fired", "skipped", "skipped"]
+        (stopped,) = await own_desk.events("escalation.stopped.v1", about=ticket)
+        assert stopped["occurred_at"] == DUE + hours(1)
+        assert len(await own_desk.events("timer.withdrawn.v1", about=ticket)) == 1
+
+    async def test_still_takes_what_was_due_before(self, own_desk: Desk) -> None:
+        """After an outage of the clock: a step due at 18:00 is taken although the stop of 19:30 was heard first."""
+        ticket = await own_desk.ticket("expande", CRITICAL)
+        await own_desk.breach(ticket, "resolution", at=DUE)
+
+        resolved = tickets.TicketResolved(kind="description", text="done", by="ana")
+        await own_desk.hear(resolved, about=ticket, at=DUE + timedelta(hours=5, minutes=30))
+        await own_desk.fire_timer(ticket)
+
+        (escalation,) = await own_desk.escalations(ticket)
+        # Turns at 0, 4 and 8 h after the breach; the stop came at 5:30.
+        assert [step["state"] for step in escalation["steps"]] == ["fired", "fired", "skipped"]
+        assert escalation["steps"][1]["fired_at"] == format_instant(DUE + hours(4))
+        assert (escalation["state"], escalation["end_reason"]) == ("stopped", "ticket.resolved")
+
+    async def test_leaves_the_escalations_of_other_clocks(self, own_desk: Desk) -> None:
+        ticket = await own_desk.ticket("expande", CRITICAL)
+        await own_desk.breach(ticket, "first_response", at=DUE)
+        await own_desk.breach(ticket, "resolution", at=DUE)
+
+        await own_desk.hear(
+            self.clock_event("clock.stopped", own_desk, ticket), about=ticket, at=DUE + timedelta(minutes=10)
+        )
+
+        states = {one["kind"]: one["state"] for one in await own_desk.escalations(ticket)}
+        assert states == {"first_response": "running", "resolution": "stopped"}
+
+    async def test_gives_back_what_a_breach_moved_that_was_none(self, own_desk: Desk) -> None:
+        ticket = await own_desk.ticket("expande", CRITICAL)
+        await own_desk.breach(ticket, "first_response", at=DUE)
+        await own_desk.fire_timer(ticket)
+        clock = own_desk.clock(ticket, "first_response", due_at=DUE, state="met", breached_at=None)
+
+        retracted = sla_clock.ClockBreachRetracted(ticket_id=ticket, clock=clock, because="answered")
+        await own_desk.hear(retracted, about=ticket, at=DUE + hours(2))
+
+        (escalation,) = await own_desk.escalations(ticket)
+        assert (escalation["state"], escalation["end_reason"]) == ("stopped", "breach_retracted")
+        assert [(one["level"], one["reason"]) for one in await own_desk.assignments(ticket)] == [
+            (1, "opened"),
+            (2, "breach"),
+            (3, "breach"),
+            (1, "breach_retracted"),
+        ]
+
+    async def test_ends_repetitions_when_somebody_takes_notice(self, own_desk: Desk) -> None:
+        ticket = await own_desk.ticket("expande", CRITICAL)
+        await own_desk.breach(ticket, "resolution", at=DUE)
+        (escalation,) = await own_desk.escalations(ticket)
+
+        path = f"/v1/escalations/{escalation['escalation_id']}/acknowledge"
+        noticed = await own_desk.clients["agent"].ok("POST", path)
+        again = await own_desk.admin.ok("POST", path)
+
+        assert noticed["acknowledged_by"] == again["acknowledged_by"] == "agent"
+        assert [step["state"] for step in noticed["steps"]] == ["fired", "skipped", "skipped"]
+        assert noticed["state"] == "completed"
+        assert len(await own_desk.events("timer.withdrawn.v1", about=ticket)) == 1
+
+
+class TestRequest:
+    """Somebody asks for the next step."""
+
+    async def test_asks_the_consultant_before_the_project_manager(self, own_desk: Desk) -> None:
+        """PRO-18."""
+        ana = await own_desk.agent("ana", "support")
+        pm = await own_desk.agent("petra", roles=["project_manager"])
+        ticket = await own_desk.ticket("prodequa", {"plan_in_force": True})
+        customer = own_desk.clients["requester"]
+        request = {"ticket_id": str(ticket), "trigger": "customer_request", "reason": "no avanza"}
+
+        skipped = await customer.refused(409, "POST", "/v1/escalations", json=request | {"to_role": "project_manager"})
+        first = await customer.ok("POST", "/v1/escalations", json=request)
+        second = await customer.ok("POST", "/v1/escalations", json=request | {"to_role": "project_manager"})
+        taken = await customer.refused(409, "POST", "/v1/escalations", json=request)
+
+        assert (skipped["type"], skipped["clause"]) == ("urn:plazo:problem:escalation-step-skipped", "PRO-18")
+        assert [step["state"] for step in first["steps"]] == ["fired", "planned"]
+        assert [step["state"] for step in second["steps"]] == ["fired", "fired"]
+        assert taken["type"] == "urn:plazo:problem:escalation-step-taken"
+        told = [one for one in await own_desk.messages(ticket) if one["template"] == "escalated"]
+        assert [one["to"] for one in told] == ["ana@example.com", "petra@example.com"]
+        assert "no avanza" in told[0]["body"]
+        assert [one["agent_id"] for one in await own_desk.assignments(ticket)] == [ana["agent_id"], pm["agent_id"]]
+
+    async def test_records_the_reason_for_leaving_level_1(self, own_desk: Desk) -> None:
+        """SKE-03."""
+        ticket = await own_desk.ticket("skedu", {"category": "login"})
+        request = {"ticket_id": str(ticket), "trigger": "playbook_exhausted"}
+
+        refused = await own_desk.admin.refused(422, "POST", "/v1/escalations", json=request)
+        moved = await own_desk.admin.ok("POST", "/v1/escalations", json=request | {"reason": "nada funcionó"})
+
+        assert refused["errors"][0] | {"message": ""} == {"pointer": "/reason", "message": "", "clause": "SKE-03"}
+        assert moved["steps"][0]["reason"] == "nada funcionó"
+        assert (await own_desk.assignments(ticket))[-1]["team"] == "level_2"
+
+    async def test_asks_level_3_for_an_assessment(self, own_desk: Desk) -> None:
+        """SKE-06."""
+        ticket = await own_desk.ticket("skedu", {"category": "login"})
+        request = {"ticket_id": str(ticket), "trigger": "agent_request", "reason": "desconocido"}
+
+        skipped = await own_desk.admin.refused(409, "POST", "/v1/escalations", json=request | {"to_level": 3})
+        await own_desk.admin.ok("POST", "/v1/escalations", json=request | {"to_level": 2})
+        await own_desk.admin.ok("POST", "/v1/escalations", json=request | {"to_level": 3})
+
+        assert skipped["clause"] == "SKE-03"
+        fired = await own_desk.events("escalation.step_fired.v1", about=ticket)
+        assert [event["data"]["requires_assessment"] for event in fired] == [False, True]
+        assert (await own_desk.assignments(ticket))[-1]["level"] == 3
+
+    async def test_refuses_what_the_contract_does_not_foresee(self, own_desk: Desk) -> None:
+        ticket = await own_desk.ticket("smartcloud")
+        request = {"ticket_id": str(ticket), "trigger": "customer_request"}
+
+        problem = await own_desk.admin.refused(409, "POST", "/v1/escalations", json=request)
+
+        assert problem["type"] == "urn:plazo:problem:escalation-not-foreseen"
+
+    async def test_refuses_a_ticket_that_is_done(self, own_desk: Desk) -> None:
+        ticket = await own_desk.ticket("prodequa")
+        await own_desk.hear(tickets.TicketClosed(reason="confirmed"), about=ticket, at=DUE)
+        request = {"ticket_id": str(ticket), "trigger": "customer_request"}
+
+        problem = await own_desk.admin.refused(409, "POST", "/v1/escalations", json=request)
+
+        assert problem["type"] == "urn:plazo:problem:ticket-not-open"
+
+    async def test_hides_the_tickets_of_other_customers(self, own_desk: Desk) -> None:
+        ticket = await own_desk.ticket("prodequa", customer_id=UUID(int=9))
+        customer = own_desk.clients["requester"]
+
+        await customer.refused(
+            404, "POST", "/v1/escalations", json={"ticket_id": str(ticket), "trigger": "customer_request"}
+        )
+        await customer.refused(
+            403, "POST", "/v1/escalations", json={"ticket_id": str(ticket), "trigger": "agent_request"}
+        )
+
+    async def test_takes_one_step_for_one_key(self, own_desk: Desk) -> None:
+        ticket = await own_desk.ticket("prodequa")
+        request = {"ticket_id": str(ticket), "trigger": "customer_request"}
+
+        answers = [
+            await own_desk.admin.ok("POST", "/v1/escalations", json=request, headers={"Idempotency-Key": "one"})
+            for _ in range(2)
+        ]
+
+        assert answers[0] == answers[1]
+        assert len(await own_desk.events("escalation.step_fired.v1", about=ticket)) == 1
+
+    async def test_begins_anew_after_a_reopening(self, own_desk: Desk) -> None:
+        ticket = await own_desk.ticket("prodequa")
+        request = {"ticket_id": str(ticket), "trigger": "customer_request"}
+        await own_desk.admin.ok("POST", "/v1/escalations", json=request)
+        await own_desk.hear(tickets.TicketClosed(reason="confirmed"), about=ticket, at=DUE)
+        await own_desk.hear(tickets.TicketReopened(cycle=2, reason="again"), about=ticket, at=DUE)
+
+        anew = await own_desk.admin.ok("POST", "/v1/escalations", json=request)
+
+        assert [step["state"] for step in anew["steps"]] == ["fired", "planned"]
+        assert [one["state"] for one in await own_desk.escalations(ticket)] == ["stopped", "running"]

@@ -1,0 +1,72 @@
+"""The test clock of a sandbox desk."""
+
+import asyncio
+
+from harness import DeskUnderTest, House
+
+from sla_clock.repository.desks import hold_desk
+
+
+async def test_clock_moves_by_instant_and_by_length(desk: DeskUnderTest):
+    path = f"/v1/desks/{desk.desk_id}/clock"
+    assert await desk.admin.ok("GET", path) == {
+        "desk_id": str(desk.desk_id), "sandbox": True, "clock_at": "2026-05-04T13:00:00Z",
+    }  # fmt: skip
+    assert (await desk.admin.ok("POST", path, json={"advance": "4h"}))["clock_at"] == "2026-05-04T17:00:00Z"
+    assert (await desk.admin.ok("POST", path, json={"advance": "2 days"}))["clock_at"] == "2026-05-06T17:00:00Z"
+    there = {"to": "2026-05-06T17:00:00Z"}
+    assert (await desk.admin.ok("POST", path, json=there))["fired"] == 0  # there already
+    for service in ("tickets", "sla_clock", "escalation", "billing"):
+        rows = await desk.house.fetch(service, "SELECT clock_at FROM desk WHERE desk_id = $1", desk.desk_id)
+        assert rows[0]["clock_at"].isoformat() == "2026-05-06T17:00:00+00:00", service
+
+
+async def test_clock_refuses_what_makes_no_sense(desk: DeskUnderTest):
+    path = f"/v1/desks/{desk.desk_id}/clock"
+    back = await desk.admin.refused(409, "POST", path, json={"to": "2026-05-04T12:59:59Z"})
+    assert back["type"] == "urn:plazo:problem:clock-goes-forward"
+    await desk.admin.refused(422, "POST", path, json={})
+    await desk.admin.refused(422, "POST", path, json={"to": "2026-05-05T00:00:00Z", "advance": "1h"})
+    await desk.admin.refused(422, "POST", path, json={"advance": "1 business_day"})
+    await desk.admin.refused(422, "POST", path, json={"advance": "-1h"})
+    await desk.admin.refused(422, "POST", path, json={"advance": "100 days", "to": None, "by": 1})
+    agent = await desk.key("agent")
+    await agent.refused(403, "POST", path, json={"advance": "1h"})
+
+
+async def test_live_desk_and_other_desks_cannot_be_moved(house: House, desk: DeskUnderTest):
+    live = await house.new_desk(sandbox=False)
+    problem = await live.admin.refused(409, "POST", f"/v1/desks/{live.desk_id}/clock", json={"advance": "1h"})
+    assert problem["type"] == "urn:plazo:problem:desk-is-live"
+    assert (await live.admin.ok("GET", f"/v1/desks/{live.desk_id}/clock"))["sandbox"] is False
+    await live.admin.refused(404, "POST", f"/v1/desks/{desk.desk_id}/clock", json={"advance": "1h"})
+
+
+async def test_repeated_request_leads_to_the_same_instant(desk: DeskUnderTest, ticket):
+    path, key = f"/v1/desks/{desk.desk_id}/clock", {"Idempotency-Key": "once"}
+    first = await desk.admin.ok("POST", path, json={"advance": "1h"}, headers=key)
+    again = await desk.admin.ok("POST", path, json={"advance": "1h"}, headers=key)
+    assert first == again == {"desk_id": str(desk.desk_id), "clock_at": "2026-05-04T14:00:00Z", "fired": 3}
+    other = await desk.admin.refused(409, "POST", path, json={"advance": "2h"}, headers=key)
+    assert other["type"] == "urn:plazo:problem:idempotency-key-reused"
+
+
+async def test_request_that_broke_off_goes_on_where_it_stopped(desk: DeskUnderTest, ticket):
+    path, key = f"/v1/desks/{desk.desk_id}/clock", {"Idempotency-Key": "broken"}
+    call = asyncio.create_task(desk.admin.post(path, json={"advance": "1 day"}, headers=key))
+    await asyncio.sleep(0.15)  # somewhere on the way
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+    moved = await desk.admin.ok("POST", path, json={"advance": "1 day"}, headers=key)
+    assert (moved["clock_at"], moved["fired"]) == ("2026-05-05T13:00:00Z", 6)
+    breaches = await desk.house.events("sla_clock", desk.desk_id, "clock.breached.v1")
+    assert len(breaches) == 2
+
+
+async def test_one_request_at_a_time(house: House, desk: DeskUnderTest):
+    path = f"/v1/desks/{desk.desk_id}/clock"
+    async with hold_desk(house.settings["sla_clock"], desk.desk_id) as is_ours:
+        assert is_ours
+        problem = await desk.admin.refused(409, "POST", path, json={"advance": "1h"})
+        assert problem["type"] == "urn:plazo:problem:clock-is-moving"
+    await desk.admin.ok("POST", path, json={"advance": "1h"})
