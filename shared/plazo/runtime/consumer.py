@@ -5,17 +5,16 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
-import asyncpg
 import structlog
-from pydantic import ValidationError
 
 from plazo.events.envelope import Envelope, Event
 from plazo.events.registry import event_class
 from plazo.runtime import inbox, metrics
 from plazo.runtime.bus import Bus, BusDown, Delivery, MalformedEvent, Subscription, parse_event
 from plazo.runtime.clock import Clock
-from plazo.runtime.database import Database
+from plazo.runtime.database import OUTAGE, Database
 from plazo.runtime.inbox import InboxClaim, NotYet, OutOfTurn
 from plazo.runtime.unit_of_work import AlreadyDone, Cause, UnitOfWork
 from plazo.runtime.wake import Wake
@@ -33,13 +32,9 @@ _BACK_OFF_SECONDS = (0.05, 0.2, 1.0, 3.0)
 # What is awaited from another event is awaited this often (about five minutes) before it counts as failed.
 _NOT_YET_SECONDS = 0.1
 _NOT_YET_ATTEMPTS = 3000
-_OUTAGE = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
-)
+# The same two limits for an event that waits in the database, in sweeps.
+_FAILED_SWEEPS = 2
+_NOT_YET_SWEEPS = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +73,7 @@ class Consumer:
         self._service = service
         self._wake = wake
         self._handlers = handlers
+        self._failed_sweeps: dict[UUID, int] = {}
         self._lanes: list[asyncio.Queue[tuple[Delivery, Envelope]]] = [asyncio.Queue(_FETCH) for _ in range(_LANES)]
         self.producer = producer
 
@@ -148,7 +144,7 @@ class Consumer:
                 await delivery.again(seconds=_NOT_YET_SECONDS)
                 return
             await self._set_aside(event, reason=f"awaited in vain: {error}")
-        except _OUTAGE as error:
+        except OUTAGE as error:
             log.info("database_away", error=str(error) or type(error).__name__)
             await delivery.again(seconds=0.5)
             return
@@ -163,14 +159,21 @@ class Consumer:
     async def handle(self, event: Envelope) -> None:
         """Give `event` its effect, and then those that waited behind it.
 
-        An event seen before has no effect; one that is out of turn is kept.
+        An event seen before has no effect; one that is out of turn is kept. One that waited and fails now goes on
+        waiting: the sweep calls it, and `event` has had its effect.
 
         :raises NotYet: if the handler awaits something from elsewhere
         :raises Exception: whatever the handler raises
         """
         following: Envelope | None = event
         while following is not None:
-            following = await self._handle_one(following)
+            try:
+                following = await self._handle_one(following)
+            except Exception as error:
+                if following is event:
+                    raise
+                log.info("waiting_event_failed", event=str(following.id), error=str(error) or type(error).__name__)
+                return
 
     async def _handle_one(self, event: Envelope) -> Envelope | None:
         claim = InboxClaim(event)
@@ -244,13 +247,13 @@ class Consumer:
             try:
                 for event in await inbox.stranded(self._database.system, producer=self.producer):  # type: ignore[arg-type]
                     await self._call(event)
-            except (*_OUTAGE, NotYet):
+            except (*OUTAGE, NotYet):
                 continue
 
     async def _call(self, event: Envelope) -> None:
         try:
             await self.handle(event)
-        except (*_OUTAGE, NotYet):
+        except (*OUTAGE, NotYet):
             raise
         except (Exception, ValidationError) as error:  # noqa: BLE001  # as in _deliver
             await self._set_aside(event, reason=f"{type(error).__name__}: {error}")

@@ -17,6 +17,20 @@ _SERVER_SETTINGS = {
     "application_name": "plazo",
 }
 
+# What is raised while the database is away, starting, stopping or too busy: come back later.
+OUTAGE = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that the server has given up and not yet closed
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+)
+
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from plazo.kernel.errors import Fault, Kind, PlazoError
+from plazo.runtime.database import OUTAGE
 
 log = structlog.get_logger(__name__)
 
@@ -28,18 +29,6 @@ STATUS: dict[Kind, int] = {
     Kind.STALE: 412,
     Kind.UNAVAILABLE: 503,
 }
-# What the database says while it is away, starting, stopping or too busy: the caller should come back.
-OUTAGE = (
-    ConnectionError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.SerializationError,
-)
 
 
 class FaultModel(BaseModel):

@@ -25,7 +25,8 @@ SELECT id, desk_id, aggregate_id, aggregate_version, type, occurred_at, recorded
        traceparent, data
 FROM outbox WHERE published_at IS NULL ORDER BY seq LIMIT $1
 """
-_MARK = "UPDATE outbox SET published_at = now() WHERE id = ANY($1::uuid[])"
+# "Unpublished" leads through the index of those: the outbox keeps all rows, and must not be read whole.
+_MARK = "UPDATE outbox SET published_at = now() WHERE published_at IS NULL AND id = ANY($1::uuid[])"
 _LAG = """
 SELECT coalesce(extract(epoch FROM clock_timestamp() - min(written_at)), 0)::float8 AS lag, count(*) AS backlog
 FROM (SELECT written_at FROM outbox WHERE published_at IS NULL ORDER BY seq LIMIT 10000) AS waiting

@@ -9,14 +9,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import structlog
 from fastapi import APIRouter
 
 from plazo.runtime.bus import Bus, BusDown
 from plazo.runtime.clock import Clock, SystemClock
 from plazo.runtime.consumer import Consumer, Handlers
-from plazo.runtime.database import Database
+from plazo.runtime.database import OUTAGE, Database
 from plazo.runtime.relay import Relay
 from plazo.runtime.settings import Settings
 from plazo.runtime.settlement import Settlement
@@ -160,7 +159,7 @@ async def _reach_database(stack: AsyncExitStack, settings: Settings) -> Database
     while True:
         try:
             return await stack.enter_async_context(Database.connect(settings))
-        except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError) as error:
+        except OUTAGE as error:
             if loop.time() > deadline:
                 raise
             log.info("database_away", error=str(error) or type(error).__name__)

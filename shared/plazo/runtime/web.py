@@ -18,6 +18,7 @@ from plazo.kernel.ids import new_id
 from plazo.runtime import dead_letters, metrics, problems
 from plazo.runtime.call import runtime_of
 from plazo.runtime.clock import Clock
+from plazo.runtime.database import OUTAGE
 from plazo.runtime.idempotency import Replayed
 from plazo.runtime.service import Runtime, Service
 from plazo.runtime.settings import Settings
@@ -44,7 +45,7 @@ async def readyz(request: Request) -> JSONResponse:
     runtime = runtime_of(request)
     try:
         lag, backlog = await runtime.relay.lag()
-    except problems.OUTAGE as error:
+    except OUTAGE as error:
         checks: dict[str, Any] = {"database": str(error) or type(error).__name__, "bus": runtime.bus.is_connected}
         return JSONResponse({"status": "unavailable", "checks": checks}, status_code=503)
     connected = runtime.bus.is_connected
