@@ -131,7 +131,7 @@ class Consumer:
             try:
                 await self._deliver(delivery, event)
             except Exception as error:  # noqa: BLE001  # the bus delivers it again
-                log.info("delivery_unfinished", event=str(event.id), error=str(error) or type(error).__name__)
+                log.info("delivery_unfinished", event_id=str(event.id), error=str(error) or type(error).__name__)
             finally:
                 lane.task_done()
 
@@ -150,7 +150,7 @@ class Consumer:
             return
         except Exception as error:  # whatever a handler does wrong must not stop the others
             if delivery.attempt <= len(_BACK_OFF_SECONDS):
-                log.warning("handler_failed", type=event.type, event=str(event.id), exc_info=True)
+                log.warning("handler_failed", type=event.type, event_id=str(event.id), exc_info=True)
                 await delivery.again(seconds=_BACK_OFF_SECONDS[delivery.attempt - 1])
                 return
             await self._set_aside(event, reason=f"{type(error).__name__}: {error}")
@@ -172,7 +172,7 @@ class Consumer:
             except Exception as error:
                 if following is event:
                     raise
-                log.info("waiting_event_failed", event=str(following.id), error=str(error) or type(error).__name__)
+                log.info("waiting_event_failed", event_id=str(following.id), error=str(error) or type(error).__name__)
                 return
 
     async def _handle_one(self, event: Envelope) -> Envelope | None:
@@ -222,7 +222,7 @@ class Consumer:
             return await inbox.keep_waiting(tx.connection, event)
 
     async def _set_aside(self, event: Envelope, *, reason: str) -> None:
-        log.error("dead_letter", type=event.type, event=str(event.id), reason=reason)
+        log.error("dead_letter", type=event.type, event_id=str(event.id), reason=reason)
         metrics.DEAD_LETTERS.labels(self.producer).inc()
         async with self._unit_of_work(event, None).begin() as tx:
             await inbox.bury(tx.connection, event, reason=reason)
@@ -247,13 +247,18 @@ class Consumer:
             try:
                 for event in await inbox.stranded(self._database.system, producer=self.producer):  # type: ignore[arg-type]
                     await self._call(event)
-            except (*OUTAGE, NotYet):
+            except OUTAGE:
                 continue
 
     async def _call(self, event: Envelope) -> None:
+        """Handle an event that waits; one that fails is called again by later sweeps before it is set aside."""
         try:
             await self.handle(event)
-        except (*OUTAGE, NotYet):
+        except OUTAGE:
             raise
-        except (Exception, ValidationError) as error:  # noqa: BLE001  # as in _deliver
+        except Exception as error:  # noqa: BLE001  # as in _deliver
+            sweeps = self._failed_sweeps[event.id] = self._failed_sweeps.get(event.id, 0) + 1
+            if sweeps < (_NOT_YET_SWEEPS if isinstance(error, NotYet) else _FAILED_SWEEPS):
+                return
             await self._set_aside(event, reason=f"{type(error).__name__}: {error}")
+        self._failed_sweeps.pop(event.id, None)
