@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from escalation import consumers
+from escalation import consumers, timers
 from escalation.routes import agents, escalations, messages
 from plazo.runtime import desks, web
 from plazo.runtime.consumer import merge_handlers
@@ -14,6 +14,7 @@ SERVICE = Service(
     description="Who must act and who must be told: teams, levels, the escalation matrix, messages.",
     routers=(agents.router, escalations.router, messages.router),
     handlers=merge_handlers(desks.HANDLERS, consumers.HANDLERS),
+    background=(timers.watch_steps,),
 )
 
 

@@ -154,7 +154,11 @@ async def on_clock_breach_retracted(uow: UnitOfWork, received: Received[ClockBre
     """Undo what a breach set off that turned out to be none."""
     event = received.payload
     await escalating.retract_breach(
-        uow, ticket_id=event.ticket_id, clock_id=event.clock.clock_id, at=received.envelope.occurred_at
+        uow,
+        ticket_id=event.ticket_id,
+        clock_id=event.clock.clock_id,
+        is_promise_changed=event.because == "facts_changed" and event.clock.state != "met",
+        at=received.envelope.occurred_at,
     )
 
 

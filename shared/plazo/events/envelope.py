@@ -1,10 +1,9 @@
 """The envelope of an event: CloudEvents 1.0 attributes, and what Plazo needs to keep order and cause."""
 
-from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 SERVICES = ("tickets", "sla_clock", "escalation", "billing")
 
@@ -44,8 +43,8 @@ class Envelope(BaseModel):
     desk_id: UUID
     aggregate_id: UUID
     aggregate_version: int
-    occurred_at: datetime
-    recorded_at: datetime
+    occurred_at: AwareDatetime
+    recorded_at: AwareDatetime
     correlation_id: UUID
     causation_id: UUID | None = None
     traceparent: str | None = None

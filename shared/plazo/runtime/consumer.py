@@ -165,15 +165,18 @@ class Consumer:
         :raises NotYet: if the handler awaits something from elsewhere
         :raises Exception: whatever the handler raises
         """
-        following: Envelope | None = event
-        while following is not None:
+        current = event
+        while True:
             try:
-                following = await self._handle_one(following)
+                following = await self._handle_one(current)
             except Exception as error:
-                if following is event:
+                if current is event:
                     raise
-                log.info("waiting_event_failed", event_id=str(following.id), error=str(error) or type(error).__name__)
+                log.info("waiting_event_failed", event_id=str(current.id), error=str(error) or type(error).__name__)
                 return
+            if following is None:
+                return
+            current = following
 
     async def _handle_one(self, event: Envelope) -> Envelope | None:
         claim = InboxClaim(event)

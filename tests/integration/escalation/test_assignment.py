@@ -1,5 +1,6 @@
 """Who gets a ticket, and who gets it next."""
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
@@ -24,6 +25,16 @@ class TestOpening:
         ]
 
         assert taken == [ana["agent_id"], luis["agent_id"], ana["agent_id"], luis["agent_id"]]
+
+    async def test_shares_out_tickets_that_come_at_the_same_time(self, own_desk: Desk) -> None:
+        await own_desk.publish("prodequa")
+        for name in ("ana", "luis", "eva"):
+            await own_desk.agent(name, "support")
+
+        await asyncio.gather(*(own_desk.ticket("prodequa", {"plan_in_force": True}) for _ in range(9)))
+
+        people = (await own_desk.admin.ok("GET", "/v1/agents"))["items"]
+        assert [one["open_tickets"] for one in people] == [3, 3, 3]
 
     async def test_names_the_team_alone_where_there_is_no_agent(self, own_desk: Desk) -> None:
         """EXP-18."""
@@ -125,6 +136,10 @@ class TestReassignment:
         await own_desk.clients["agent"].refused(
             422, "POST", "/v1/assignments", json={"ticket_id": str(ticket), "reason": "x"}
         )
+        unknown = await own_desk.clients["agent"].refused(
+            422, "POST", "/v1/assignments", json={"ticket_id": str(ticket), "reason": "x", "team": "x"}
+        )
+        assert "expected one of consulting, renewals, support" in unknown["detail"]
 
 
 class TestPeople:

@@ -6,12 +6,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from integration.escalation.alone import MONDAY, Alone, Desk
+from integration.escalation.alone import MONDAY, Alone, Desk, shipped
 
+from escalation.timers import OVERDUE, look
 from plazo.events import sla_clock, tickets
 from plazo.events.envelope import Event
 from plazo.kernel.time import format_instant
-from plazo.policy.handling import Escalation
+from plazo.policy.handling import Escalation, EscalationRule, EscalationStep
 from plazo.runtime.inbox import NotYet
 
 DUE = MONDAY + timedelta(hours=1)
@@ -172,14 +173,17 @@ class TestStop:
         assert stopped["occurred_at"] == DUE + hours(1)
         assert len(await own_desk.events("timer.withdrawn.v1", about=ticket)) == 1
 
-    async def test_still_takes_what_was_due_before(self, own_desk: Desk) -> None:
-        """After an outage of the clock: a step due at 18:00 is taken although the stop of 19:30 was heard first."""
+    @pytest.mark.parametrize("is_timer_first", [True, False], ids=["as it was", "the clock was away"])
+    async def test_ends_the_same_in_whatever_order_it_is_heard(self, own_desk: Desk, is_timer_first: bool) -> None:
         ticket = await own_desk.ticket("expande", CRITICAL)
         await own_desk.breach(ticket, "resolution", at=DUE)
-
         resolved = tickets.TicketResolved(kind="description", text="done", by="ana")
+
+        if is_timer_first:
+            await own_desk.fire_timer(ticket)
         await own_desk.hear(resolved, about=ticket, at=DUE + timedelta(hours=5, minutes=30))
-        await own_desk.fire_timer(ticket)
+        if not is_timer_first:
+            await own_desk.fire_timer(ticket)
 
         (escalation,) = await own_desk.escalations(ticket)
         # Turns at 0, 4 and 8 h after the breach; the stop came at 5:30.
@@ -216,6 +220,21 @@ class TestStop:
             (3, "breach"),
             (1, "breach_retracted"),
         ]
+
+    async def test_keeps_the_level_where_the_promise_itself_has_changed(self, own_desk: Desk) -> None:
+        """Level 3 has hours of its own (EXP-13): going back would bring the breach back too."""
+        ticket = await own_desk.ticket("expande", CRITICAL)
+        await own_desk.breach(ticket, "resolution", at=DUE)
+        clock = own_desk.clock(ticket, "resolution", due_at=DUE + hours(9), state="running", breached_at=None)
+
+        retracted = sla_clock.ClockBreachRetracted(ticket_id=ticket, clock=clock, because="facts_changed")
+        await own_desk.hear(retracted, about=ticket, at=DUE)
+
+        assert [one["level"] for one in await own_desk.assignments(ticket)] == [1, 3]
+        (escalation,) = await own_desk.escalations(ticket)
+        assert escalation["end_reason"] == "breach_retracted"
+        await own_desk.breach(ticket, "resolution", at=DUE + hours(9))
+        assert [one["state"] for one in await own_desk.escalations(ticket)] == ["stopped", "running"]
 
     async def test_ends_repetitions_when_somebody_takes_notice(self, own_desk: Desk) -> None:
         ticket = await own_desk.ticket("expande", CRITICAL)
@@ -334,3 +353,90 @@ class TestRequest:
 
         assert [step["state"] for step in anew["steps"]] == ["fired", "planned"]
         assert [one["state"] for one in await own_desk.escalations(ticket)] == ["stopped", "running"]
+
+
+class TestUnacknowledged:
+    """What the matrix orders if nobody takes notice."""
+
+    async def desk_with_rule(self, desk: Desk) -> UUID:
+        rule = EscalationRule(
+            when={"trigger": "not_acknowledged"},
+            steps=(EscalationStep(after="2h", notify=("executive",)),),
+            clause=("EXP-17",),
+        )
+        matrix = (*shipped("expande").escalation.matrix, rule)
+        await desk.publish("expande", escalation=Escalation(matrix=matrix))
+        ticket = await desk.ticket("expande", CRITICAL)
+        await desk.breach(ticket, "first_response", at=DUE)
+        return ticket
+
+    async def test_tells_another_when_nobody_acknowledged_in_time(self, own_desk: Desk) -> None:
+        ticket = await self.desk_with_rule(own_desk)
+        assert len(await own_desk.events("escalation.raised.v1", about=ticket)) == 1
+
+        await own_desk.fire_timer(ticket, number=0)  # the step after an hour
+        await own_desk.fire_timer(ticket, number=1)  # nobody acknowledged for two
+
+        raised = await own_desk.events("escalation.raised.v1", about=ticket)
+        assert [(one["data"]["trigger"], one["occurred_at"]) for one in raised] == [
+            ("breach", DUE),
+            ("not_acknowledged", DUE + hours(2)),
+        ]
+        last = (await own_desk.messages(ticket))[-1]
+        assert (last["role"], last["subject"].split(": ")[1]) == (
+            "executive",
+            "nadie acusó recibo (primera respuesta)",
+        )
+
+    async def test_waits_no_longer_once_somebody_did(self, own_desk: Desk) -> None:
+        ticket = await self.desk_with_rule(own_desk)
+        breach = next(one for one in await own_desk.escalations(ticket) if one["trigger"] == "breach")
+
+        await own_desk.admin.ok("POST", f"/v1/escalations/{breach['escalation_id']}/acknowledge")
+        await own_desk.fire_timer(ticket, number=1)
+
+        states = {one["trigger"]: (one["state"], one["end_reason"]) for one in await own_desk.escalations(ticket)}
+        assert states == {"breach": ("running", None), "not_acknowledged": ("stopped", "acknowledged")}
+        assert await own_desk.events("escalation.stopped.v1", about=ticket) == []
+
+    async def test_waits_no_longer_once_the_promise_is_kept(self, own_desk: Desk) -> None:
+        ticket = await self.desk_with_rule(own_desk)
+        clock = own_desk.clock(ticket, "first_response", due_at=DUE, state="missed")
+
+        stopped = sla_clock.ClockStopped(ticket_id=ticket, clock=clock)
+        await own_desk.hear(stopped, about=ticket, at=DUE + timedelta(minutes=5))
+
+        assert [one["state"] for one in await own_desk.escalations(ticket)] == ["stopped", "stopped"]
+        assert len(await own_desk.events("timer.withdrawn.v1", about=ticket)) == 2
+
+
+class TestLevels:
+    """A level is never lost on the way."""
+
+    async def test_never_lowers_a_ticket_that_is_higher_already(self, own_desk: Desk) -> None:
+        ticket = await own_desk.ticket("expande", CRITICAL)
+        await own_desk.breach(ticket, "resolution", at=DUE)
+
+        await own_desk.breach(ticket, "first_response", at=DUE + hours(1))
+
+        assert [one["level"] for one in await own_desk.assignments(ticket)] == [1, 3]
+
+
+class TestWatchdog:
+    """Nothing due is untaken, and it shows."""
+
+    async def test_counts_what_is_overdue_by_the_desk_s_own_time(self, alone: Alone, own_desk: Desk) -> None:
+        ticket = await own_desk.ticket("expande", CRITICAL)
+        await own_desk.breach(ticket, "resolution", at=MONDAY)
+        await look(alone.runtime)
+        before = OVERDUE.collect()[0].samples[0].value
+
+        # The second turn is due 4 h after the first.
+        moved = sla_clock.DeskClockAdvanced(clock_at=MONDAY + timedelta(hours=4, minutes=2))
+        await own_desk.hear(moved, about=own_desk.desk_id)
+        await look(alone.runtime)
+        assert OVERDUE.collect()[0].samples[0].value == before + 1
+
+        await own_desk.fire_timer(ticket)
+        await look(alone.runtime)
+        assert OVERDUE.collect()[0].samples[0].value == before

@@ -15,6 +15,8 @@ from plazo.policy.document import Policy
 
 TimedTrigger = Literal["breach", "warning"]
 RequestedTrigger = Literal["customer_request", "agent_request", "playbook_exhausted"]
+# Watches an escalation from its start, and acts if nobody acknowledges it in time.
+UNACKNOWLEDGED = "not_acknowledged"
 REQUESTED: tuple[RequestedTrigger, ...] = ("customer_request", "agent_request", "playbook_exhausted")
 
 

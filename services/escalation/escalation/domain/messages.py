@@ -33,6 +33,7 @@ _TRIGGERS: dict[str, tuple[str, str]] = {
     "warning": ("plazo por vencer", "deadline near"),
     "customer_request": ("a petición del cliente", "at the customer's request"),
     "agent_request": ("a petición de un agente", "at an agent's request"),
+    "not_acknowledged": ("nadie acusó recibo", "nobody acknowledged"),
     "playbook_exhausted": ("agotadas las posibles soluciones", "possible solutions exhausted"),
 }
 

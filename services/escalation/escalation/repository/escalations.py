@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -65,11 +65,18 @@ WHERE escalation_id = ANY($1) ORDER BY escalation_id, position
 """
 
 
+_OVERDUE = """
+SELECT count(*) FROM escalation_step s JOIN desk d USING (desk_id)
+WHERE s.state = 'armed' AND s.due_at < coalesce(d.clock_at, $1) - $2::interval
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Escalation:
     """What a trigger set off.
 
-    `cause_id` is the clock that caused it and `clock_due_at` its due instant; `threshold` the warning reached.
+    `cause_id` is the clock that caused it (or the escalation that nobody acknowledged), `clock_due_at` the due instant
+    of the clock, `threshold` the warning reached.
     """
 
     escalation_id: UUID
@@ -182,9 +189,9 @@ async def find_escalation(connection: Connection, escalation_id: UUID) -> Escala
     return None if row is None else _escalation(row)
 
 
-async def caused_by(connection: Connection, clock_id: UUID, *, ended_too: bool = False) -> list[Escalation]:
-    """Return the escalations that a clock caused and that run, or all of them."""
-    return [_escalation(row) for row in await connection.fetch(_BY_CAUSE, clock_id, ended_too)]
+async def caused_by(connection: Connection, cause_id: UUID, *, ended_too: bool = False) -> list[Escalation]:
+    """Return the escalations that a clock, or an escalation, caused and that run, or all of them."""
+    return [_escalation(row) for row in await connection.fetch(_BY_CAUSE, cause_id, ended_too)]
 
 
 async def running_in(connection: Connection, ticket_id: UUID) -> list[Escalation]:
@@ -208,6 +215,20 @@ async def list_escalations(
 async def steps_of(connection: Connection, escalation_id: UUID) -> tuple[Step, ...]:
     """Return the steps of an escalation, in order."""
     return tuple(_step(row) for row in await connection.fetch(_STEPS, [escalation_id]))
+
+
+async def count_steps(connection: Connection, escalation_id: UUID) -> int:
+    """Return how many firings an escalation has, past and to come."""
+    count: int = await connection.fetchval(
+        "SELECT count(*) FROM escalation_step WHERE escalation_id = $1", escalation_id
+    )
+    return count
+
+
+async def count_overdue_steps(connection: Connection, *, now: datetime, grace: timedelta) -> int:
+    """Return how many steps of all desks were due longer than `grace` ago, each by its desk's present. Spans desks."""
+    count: int = await connection.fetchval(_OVERDUE, now, grace)
+    return count
 
 
 async def steps_by_escalation(

@@ -20,7 +20,8 @@ from escalation.schemas import EscalationRequest, EscalationView
 from escalation.usecases.assigning import assign
 from escalation.usecases.following import known_ticket
 from escalation.usecases.reading import escalation_view
-from escalation.usecases.stepping import go_on, raise_escalation, skip_repetitions, stop_escalation, take_step
+from escalation.usecases.stepping import go_on, raise_escalation, take_step
+from escalation.usecases.stopping import end_watch, skip_repetitions, stop_escalation
 from plazo.events.sla_clock import ClockCopy
 from plazo.kernel.errors import Fault, InvalidInput, Kind, NotFound, PlazoError
 from plazo.kernel.ids import derived_id, new_id
@@ -91,18 +92,28 @@ async def end_clock(uow: UnitOfWork, *, ticket_id: UUID, clock_id: UUID, reason:
     """Stop what a clock set off: what was promised has happened, or is not promised any more."""
     async with uow.begin() as tx:
         await known_ticket(tx, ticket_id)
-        for escalation in await escalations.caused_by(tx.connection, clock_id):
-            await stop_escalation(tx, escalation, at=at, reason=reason)
+        for escalation in await escalations.caused_by(tx.connection, clock_id, ended_too=True):
+            if escalation.state == "running":
+                await stop_escalation(tx, escalation, at=at, reason=reason)
+            await end_watch(tx, escalation, at=at, reason=reason)
 
 
-async def retract_breach(uow: UnitOfWork, *, ticket_id: UUID, clock_id: UUID, at: datetime) -> None:
-    """Undo, by new entries, what a breach set off that turned out to be none: steps to come and level."""
+async def retract_breach(
+    uow: UnitOfWork, *, ticket_id: UUID, clock_id: UUID, is_promise_changed: bool, at: datetime
+) -> None:
+    """Undo, by new entries, what a breach set off that turned out to be none: steps to come and level.
+
+    The level stays where the promise itself has changed: that may well be because the ticket is at that level now,
+    and to give it back would bring the old promise and its breach back too.
+    """
     async with uow.begin() as tx:
         ticket, policy = await known_ticket(tx, ticket_id)
         for escalation in await escalations.caused_by(tx.connection, clock_id, ended_too=True):
             if escalation.trigger == "breach" and escalation.end_reason != "breach_retracted":
                 await stop_escalation(tx, escalation, at=at, reason="breach_retracted", is_void=True)
-                ticket = await _give_back(tx, ticket, policy, escalation=escalation, at=at)
+                await end_watch(tx, escalation, at=at, reason="breach_retracted")
+                if not is_promise_changed:
+                    ticket = await _give_back(tx, ticket, policy, escalation=escalation, at=at)
 
 
 async def _give_back(
@@ -223,7 +234,7 @@ def _requested(tx: Transaction, ticket: Ticket, plan: Plan, request: EscalationR
 
 
 async def acknowledge_escalation(uow: UnitOfWork, escalation_id: UUID, *, by: str) -> EscalationView:
-    """Note who took notice of an escalation, the first time; its repetitions end.
+    """Note who took notice of an escalation, the first time; its repetitions end, and the wait for somebody who does.
 
     :raises NotFound: if the desk has no such escalation
     """
@@ -234,6 +245,7 @@ async def acknowledge_escalation(uow: UnitOfWork, escalation_id: UUID, *, by: st
         ticket, policy = await known_ticket(tx, escalation.ticket_id)
         if await escalations.acknowledge(tx, escalation_id, at=tx.now, by=by):
             await skip_repetitions(tx, ticket, policy, escalation=escalation, at=tx.now)
+            await end_watch(tx, escalation, at=tx.now, reason="acknowledged")
         view = await escalation_view(tx.connection, escalation_id)
         tx.answer = view.model_dump(mode="json")
         return view

@@ -7,7 +7,7 @@ from uuid import UUID
 from escalation.domain.ticket import FactValue, Ticket, TicketState
 from escalation.repository import escalations, tickets
 from escalation.usecases.assigning import reroute_ticket, route_ticket
-from escalation.usecases.stepping import stop_escalation
+from escalation.usecases.stopping import stop_escalation
 from escalation.usecases.telling import tell_of_event
 from plazo.events.envelope import Event
 from plazo.policy.document import Policy

@@ -10,6 +10,7 @@ from escalation.usecases.assigning import assign
 from escalation.usecases.reading import agent_view, assignment_view
 from plazo.kernel.errors import Fault, InvalidInput, Kind, NotFound, PlazoError
 from plazo.kernel.ids import new_id
+from plazo.policy.document import Policy
 from plazo.runtime.call import check_version
 from plazo.runtime.policies import known_policy
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
@@ -107,7 +108,7 @@ async def hand_over(uow: UnitOfWork, order: HandOver) -> AssignmentView:
     :raises NotFound: if the desk has no such ticket or agent
     :raises AgentUnavailable: if the agent cannot take it
     :raises NotHandled: if the ticket is resolved or closed
-    :raises InvalidInput: if neither a team nor an agent is named
+    :raises InvalidInput: if neither a team nor an agent is named, or there is no such team
     """
     if order.team is None and order.agent_id is None:
         message = "expected a team, an agent, or both"
@@ -118,8 +119,9 @@ async def hand_over(uow: UnitOfWork, order: HandOver) -> AssignmentView:
             raise NotFound(f"there is no ticket {order.ticket_id}")
         if not ticket.is_work:
             raise NotHandled(f"ticket {ticket.number} is {ticket.state}; reopen it before it is handed over")
-        agent = await _recipient(tx, order)
         policy = await known_policy(tx.connection, policy=ticket.policy, version=ticket.policy_version)
+        await _check_team(tx, order, policy)
+        agent = await _recipient(tx, order)
         await assign(
             tx,
             ticket,
@@ -134,6 +136,13 @@ async def hand_over(uow: UnitOfWork, order: HandOver) -> AssignmentView:
         view = assignment_view((await tickets.list_assignments(tx.connection, ticket.ticket_id))[-1])
         tx.answer = view.model_dump(mode="json")
     return view
+
+
+async def _check_team(tx: Transaction, order: HandOver, policy: Policy) -> None:
+    known = {*policy.routing.teams, *(team for one in await agents.list_staff(tx.connection) for team in one.teams)}
+    if order.team is not None and order.team not in known:
+        message = f"there is no team {order.team!r}; expected one of {', '.join(sorted(known))}"
+        raise InvalidInput(message, faults=[Fault("/team", message)])
 
 
 async def _recipient(tx: Transaction, order: HandOver) -> Agent | None:

@@ -1,10 +1,18 @@
-"""The steps of an escalation: setting them off, taking each once and in order, stopping."""
+"""The steps of an escalation: setting them off, and taking each once and in order."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from escalation.domain.matrix import Plan, Step, StepState, next_step, stop_steps, timer_start
+from escalation.domain.matrix import (
+    UNACKNOWLEDGED,
+    Plan,
+    Step,
+    StepState,
+    next_step,
+    plan_escalation,
+    timer_start,
+)
 from escalation.domain.messages import PLAIN_STEP, Language, kind_words, local_time, trigger_words
 from escalation.domain.routing import team_at_level
 from escalation.domain.ticket import Agent, Ticket
@@ -15,9 +23,7 @@ from escalation.usecases.telling import Occasion, tell
 from plazo.events.escalation import (
     EscalationRaised,
     EscalationStepFired,
-    EscalationStopped,
     TimerRequested,
-    TimerWithdrawn,
 )
 from plazo.kernel.ids import derived_id
 from plazo.policy.document import Policy
@@ -29,29 +35,66 @@ _HANDLER_ROLES = ("assignee", "consultant")
 async def raise_escalation(
     tx: Transaction, ticket: Ticket, policy: Policy, *, escalation: Escalation, plan: Plan, reason: str | None = None
 ) -> Ticket:
-    """Freeze a plan and take what is due at once. Raising it again has no effect. Returns the ticket as it is now."""
+    """Freeze a plan and take what is due at once. Raising it again has no effect. Returns the ticket as it is now.
+
+    Where the matrix says what happens if nobody acknowledges, that begins to count as well.
+    """
     if not await escalations.insert_escalation(tx, escalation, plan.steps):
         return ticket
+    if escalation.trigger != UNACKNOWLEDGED:
+        _announce(tx, escalation, steps=len(plan.steps), at=escalation.raised_at)
+    if escalation.on_request:
+        first = plan.steps[0]
+        ticket = await take_step(
+            tx, ticket, policy, escalation=escalation, step=first, at=escalation.raised_at, reason=reason
+        )
+    else:
+        ticket = await go_on(
+            tx, ticket, policy, escalation=escalation, steps=plan.steps, at=escalation.raised_at, reason=reason
+        )
+    if escalation.trigger != UNACKNOWLEDGED:
+        ticket = await _watch(tx, ticket, policy, escalation)
+    return ticket
+
+
+def _announce(tx: Transaction, escalation: Escalation, *, steps: int, at: datetime) -> None:
     tx.emit(
         EscalationRaised(
-            ticket_id=ticket.ticket_id,
+            ticket_id=escalation.ticket_id,
             escalation_id=escalation.escalation_id,
             trigger=escalation.trigger,
             clauses=escalation.clauses,
-            steps=len(plan.steps),
+            steps=steps,
             kind=escalation.kind,
             reason=escalation.reason,
         ),
-        about=ticket.ticket_id,
-        occurred_at=escalation.raised_at,
+        about=escalation.ticket_id,
+        occurred_at=at,
     )
-    if escalation.on_request:
-        return await take_step(
-            tx, ticket, policy, escalation=escalation, step=plan.steps[0], at=escalation.raised_at, reason=reason
-        )
-    return await go_on(
-        tx, ticket, policy, escalation=escalation, steps=plan.steps, at=escalation.raised_at, reason=reason
+
+
+async def _watch(tx: Transaction, ticket: Ticket, policy: Policy, escalation: Escalation) -> Ticket:
+    plan = plan_escalation(
+        policy,
+        ticket.facts,
+        trigger=UNACKNOWLEDGED,
+        level=ticket.level,
+        kind=escalation.kind,
+        at=escalation.raised_at,
+        place=ticket.place,
     )
+    if plan is None:
+        return ticket
+    watch = replace(
+        escalation,
+        escalation_id=derived_id("escalation", escalation.escalation_id, UNACKNOWLEDGED),
+        trigger=UNACKNOWLEDGED,
+        cause_id=escalation.escalation_id,
+        rule=plan.rule,
+        on_request=False,
+        clauses=plan.clauses,
+    )
+    return await raise_escalation(tx, ticket, policy, escalation=watch, plan=plan)
 
 
 async def go_on(
@@ -113,6 +156,8 @@ async def take_step(
         tx, escalation.escalation_id, step.position, due_at=step.due_at or at, fired_at=at, reason=reason
     ):
         return ticket
+    if escalation.trigger == UNACKNOWLEDGED and step.position == 1:
+        _announce(tx, escalation, steps=await escalations.count_steps(tx.connection, escalation.escalation_id), at=at)
     ticket = await _move(tx, ticket, policy, escalation=escalation, step=step, at=at)
     occasion = Occasion(
         cause=f"{escalation.escalation_id}:{step.position}",
@@ -191,48 +236,3 @@ async def _holder_of(tx: Transaction, ticket: Ticket, role: str | None) -> Agent
         return None
     staff = [agent for agent in await agents.list_staff(tx.connection) if agent.is_available and role in agent.roles]
     return min(staff, key=lambda agent: (ticket.team not in agent.teams, agent.agent_id), default=None)
-
-
-async def stop_escalation(
-    tx: Transaction, escalation: Escalation, *, at: datetime, reason: str, is_void: bool = False
-) -> None:
-    """Take no further step, for `reason`.
-
-    What was due before the instant `at` is still taken when its timer comes; not so where the cause `is_void`.
-    """
-    steps = await escalations.steps_of(tx.connection, escalation.escalation_id)
-    skipped = stop_steps(steps, at=None if is_void or escalation.on_request else at)
-    await escalations.skip_steps(tx, escalation.escalation_id, [step.position for step in skipped])
-    await _withdraw_timers(tx, escalation, skipped, at=at)
-    await escalations.end_escalation(tx, escalation.escalation_id, state="stopped", ended_at=at, reason=reason)
-    tx.emit(
-        EscalationStopped(ticket_id=escalation.ticket_id, escalation_id=escalation.escalation_id, reason=reason),
-        about=escalation.ticket_id,
-        occurred_at=at,
-    )
-
-
-async def skip_repetitions(
-    tx: Transaction, ticket: Ticket, policy: Policy, *, escalation: Escalation, at: datetime
-) -> Ticket:
-    """Leave out the repetitions that are still to come, for somebody took notice; other steps go on."""
-    steps = await escalations.steps_of(tx.connection, escalation.escalation_id)
-    pending = (StepState.PLANNED, StepState.ARMED)
-    skipped = [replace(one, state=StepState.SKIPPED) for one in steps if one.turn > 1 and one.state in pending]
-    if not skipped or escalation.on_request:
-        return ticket
-    await escalations.skip_steps(tx, escalation.escalation_id, [step.position for step in skipped])
-    await _withdraw_timers(tx, escalation, skipped, at=at)
-    by_position = {step.position: step for step in skipped}
-    left = [by_position.get(step.position, step) for step in steps]
-    return await go_on(tx, ticket, policy, escalation=escalation, steps=left, at=at)
-
-
-async def _withdraw_timers(tx: Transaction, escalation: Escalation, skipped: Sequence[Step], *, at: datetime) -> None:
-    for step in skipped:
-        if step.timer_id is not None:
-            tx.emit(
-                TimerWithdrawn(ticket_id=escalation.ticket_id, timer_id=step.timer_id),
-                about=escalation.ticket_id,
-                occurred_at=at,
-            )
