@@ -91,3 +91,14 @@ async def test_exp_18_the_segment_decides_which_partner_answers(desk: DeskUnderT
     ticket = await desk.open_ticket(contract, channel="portal")
 
     assert ticket["team"] == team
+
+
+async def test_exp_02_handling_time_ends_when_receipt_is_confirmed(desk: DeskUnderTest) -> None:
+    contract = await signed(desk)
+
+    ticket = await desk.open_ticket(contract, channel="portal", facts={"sales_impossible": True})
+
+    acknowledgement = clock_of(ticket, "acknowledgement")
+    assert (acknowledgement["state"], acknowledgement["clauses"]) == ("met", ["EXP-11"])
+    assert acknowledgement["stopped_at"] == ticket["opened_at"]
+    assert clock_of(ticket, "first_response")["state"] == "running"

@@ -137,7 +137,7 @@ class EscalationRow(EscalationTable, table=True):
     threshold: str | None = Field(sa_type=Text)
     cause_id: UUID | None
     clock_due_at: datetime | None = instant(nullable=True)
-    rule: int
+    rule: int | None
     on_request: bool
     clauses: list[str] = texts()
     reason: str | None = Field(sa_type=Text)

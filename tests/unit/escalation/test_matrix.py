@@ -99,7 +99,7 @@ class TestPlanEscalation:
     @pytest.mark.parametrize(
         ("policy", "trigger", "level"),
         [
-            pytest.param("smartcloud", "breach", 1, id="no matrix"),
+            pytest.param("smartcloud", "warning", 1, id="no matrix"),
             pytest.param("expande", "agent_request", 3, id="no level above"),
             pytest.param("prodequa", "agent_request", 1, id="not that trigger"),
         ],
@@ -108,6 +108,12 @@ class TestPlanEscalation:
         self, policy_of: Policies, policy: str, trigger: str, level: int
     ) -> None:
         assert plan_escalation(policy_of(policy), {}, trigger=trigger, level=level, at=AT) is None
+
+    def test_tells_somebody_of_a_missed_deadline_though_no_rule_speaks(self, policy_of: Policies) -> None:
+        plan = planned(policy_of("smartcloud"), {}, trigger="breach")
+
+        assert (plan.rule, plan.clauses) == (None, ())
+        assert [step.notify for step in plan.steps] == [("assignee", "team_lead")]
 
     @given(hours=st.lists(st.integers(0, 400), min_size=1, max_size=6))
     def test_never_puts_a_step_before_the_one_ahead_of_it(self, policy_of: Policies, hours: list[int]) -> None:

@@ -12,12 +12,17 @@ from plazo.calendar import ELAPSED, compile_calendar, parse_target
 from plazo.kernel.errors import Kind, PlazoError
 from plazo.policy.decide import Place, calendar_of, first_match
 from plazo.policy.document import Policy
+from plazo.policy.handling import EscalationStep
 
 TimedTrigger = Literal["breach", "warning"]
 RequestedTrigger = Literal["customer_request", "agent_request", "playbook_exhausted"]
 # Watches an escalation from its start, and acts if nobody acknowledges it in time.
 UNACKNOWLEDGED = "not_acknowledged"
 REQUESTED: tuple[RequestedTrigger, ...] = ("customer_request", "agent_request", "playbook_exhausted")
+
+
+# What a missed deadline sets off where the policy says nothing: it must not pass unseen. No clause orders it.
+UNWRITTEN: Mapping[str, tuple[EscalationStep, ...]] = {"breach": (EscalationStep(notify=("assignee", "team_lead")),)}
 
 
 class StepState(StrEnum):
@@ -57,9 +62,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a rule of the matrix ordered, as it stood when the trigger came."""
+    """What a rule of the matrix ordered, as it stood when the trigger came; no rule for what is unwritten."""
 
-    rule: int
+    rule: int | None
     on_request: bool
     clauses: tuple[str, ...]
     steps: tuple[Step, ...]
@@ -75,20 +80,22 @@ def plan_escalation(
     kind: str | None = None,
     place: Place | None = None,
 ) -> Plan | None:
-    """Find the first rule for a trigger and freeze its steps from the instant `at`; None where no rule speaks.
+    """Find the first rule for a trigger and freeze its steps from the instant `at`; None where nothing follows.
+
+    Where no rule speaks of a missed deadline, assignee and team lead are told all the same.
 
     A rule that is `ordered` and set off by request takes one step for each request (PRO-18). Otherwise the steps
     come by time, never one before the one that stands ahead of it.
     """
     known = dict(facts) | {"trigger": trigger, "level": level} | ({"kind": kind} if kind else {})
     found = first_match(policy.escalation.matrix, known)
-    if found is None:
+    ordered = found.rule.steps if found else UNWRITTEN.get(trigger, ())
+    if not ordered:
         return None
-    rule = found.rule
-    on_request = rule.ordered and trigger in REQUESTED
+    on_request = found is not None and found.rule.ordered and trigger in REQUESTED
     steps: list[Step] = []
     latest = at
-    for number, step in enumerate(rule.steps, start=1):
+    for number, step in enumerate(ordered, start=1):
         start, after = at, step.after
         for turn in range(1, step.times + 1):
             due = max(latest, _due(policy, start, after, calendar=step.calendar, place=place))
@@ -111,7 +118,12 @@ def plan_escalation(
             )
             latest = start = due
             after = step.repeat or after
-    return Plan(rule=found.index, on_request=on_request, clauses=rule.clause, steps=tuple(steps))
+    return Plan(
+        rule=found.index if found else None,
+        on_request=on_request,
+        clauses=found.rule.clause if found else (),
+        steps=tuple(steps),
+    )
 
 
 def _due(policy: Policy, start: datetime, after: str, *, calendar: str | None, place: Place | None) -> datetime:

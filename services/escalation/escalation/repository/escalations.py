@@ -86,7 +86,7 @@ class Escalation:
     threshold: str | None
     cause_id: UUID | None
     clock_due_at: datetime | None
-    rule: int
+    rule: int | None
     on_request: bool
     clauses: tuple[str, ...]
     reason: str | None

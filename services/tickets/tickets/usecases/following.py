@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from plazo.events import billing, escalation, sla_clock
-from plazo.events.tickets import TicketAdmitted, TicketHeld
+from plazo.events.tickets import TicketAdmitted, TicketAnswered, TicketHeld
 from plazo.runtime.inbox import NotYet
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
 from tickets.domain.lifecycle import Action, State, next_state
@@ -132,8 +132,11 @@ async def follow_escalation(
 
 
 async def follow_message(uow: UnitOfWork, *, event: escalation.MessageQueued, at: datetime) -> None:
-    """Write into the timeline that somebody is told something."""
+    """Write into the timeline that somebody is told something. The customer's receipt acknowledges (EXP-02)."""
     async with uow.begin() as tx:
+        if event.event == "ticket.opened" and event.role == "requester":
+            receipt = TicketAnswered(activity="receipt", channel=event.channel, by="escalation")
+            tx.emit(receipt, about=event.ticket_id, occurred_at=at)
         entry = Entry(
             kind="notified",
             actor="escalation",

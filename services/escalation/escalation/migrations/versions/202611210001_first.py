@@ -82,7 +82,7 @@ CREATE TABLE escalation (
   threshold text,
   cause_id uuid,
   clock_due_at timestamptz,
-  rule integer NOT NULL,
+  rule integer,
   on_request boolean NOT NULL,
   clauses text[] NOT NULL DEFAULT '{}',
   reason text,
