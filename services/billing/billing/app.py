@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 
 from billing import consumers
-from billing.routes import accounts, work
+from billing.routes import accounts, ledger, statements, work
 from plazo.runtime import desks, policies, web
 from plazo.runtime.consumer import merge_handlers
 from plazo.runtime.service import Service
@@ -12,7 +12,7 @@ SERVICE = Service(
     name="billing",
     title="billing",
     description="What it costs: accounts, the ledger, charges and who is let in on credit.",
-    routers=(accounts.router, work.router),
+    routers=(accounts.router, work.router, ledger.router, statements.router),
     handlers=merge_handlers(desks.HANDLERS, policies.HANDLERS, consumers.HANDLERS),
 )
 

@@ -1,7 +1,7 @@
 """What goes in and out over HTTP. A quantity counts what stands beside it: credit units, minutes, minor currency."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field, StrictBool, StrictInt, StringConstraints, model_validator
@@ -215,6 +215,18 @@ class SealView(View):
     sealed_at: datetime
 
 
+class SealingView(View):
+    """The seal that was made, null where there was nothing new."""
+
+    seal: SealView | None
+
+
+class SealExportView(SealView):
+    """A seal with the transactions it was made over, in order: all it takes to compute the hash again."""
+
+    content: list[dict[str, Any]]
+
+
 class VerificationView(View):
     """Whether the ledger agrees with itself; `faults` says where it does not."""
 
@@ -222,3 +234,36 @@ class VerificationView(View):
     transactions: int
     sealed: int
     faults: list[str]
+
+
+class TicketUseView(View):
+    """What a ticket took from an account."""
+
+    ticket_id: UUID
+    number: str
+    quantity: int
+
+
+class AccountStatementView(View):
+    """What happened to an account in a month. `opening + granted - expired - used = closing`."""
+
+    account_id: UUID
+    name: str
+    kind: str
+    counted_in: str
+    opening: int
+    granted: int
+    expired: int
+    used: int
+    closing: int
+    by_ticket: list[TicketUseView]
+
+
+class StatementView(View):
+    """A contract's accounts over a month of its policy's zone, by the instants at which work was done."""
+
+    contract_id: UUID
+    month: str
+    begins_at: datetime
+    ends_at: datetime
+    accounts: list[AccountStatementView]

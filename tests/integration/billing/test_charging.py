@@ -6,6 +6,7 @@ import pytest
 
 from billing.usecases import work as work_usecases
 from billing.usecases.accounts import read_account
+from billing.usecases.statements import read_statement
 from billing.usecases.work import AlreadyVoided, QuoteRequired, TicketHeld
 from plazo.kernel.errors import InvalidInput, NotFound
 
@@ -132,6 +133,10 @@ async def test_work_that_cannot_be(ledgers):
         await ledgers.log(held, 5, hours_ago=-1)
     with pytest.raises(NotFound):
         await ledgers.log(held, 5, ticket_id=contract.contract_id)
+    await ledgers.top_up(contract, 2)
+    with pytest.raises(InvalidInput) as unknown:
+        await ledgers.log(held, 5, facts={"mood": "bad", "location": "remote", "weather": "fine"})
+    assert [fault.pointer for fault in unknown.value.faults] == ["/facts/mood", "/facts/weather"]
 
 
 class TestProdequa:
@@ -275,3 +280,24 @@ async def test_balances_at_past_instants(ledgers):
         by="recorded",
     )
     assert by_recording.balance == 0
+
+
+async def test_a_statement_of_each_month(ledgers):
+    await ledgers.publish("prodequa")
+    contract = await ledgers.sign(plan="basic", valid_from=date(2026, 5, 1))
+    ticket = await ledgers.open_ticket(contract)
+    await ledgers.log(ticket, 90, hours_ago=1)
+    ledgers.now = datetime(2026, 6, 2, 13, tzinfo=UTC)
+    await ledgers.log(ticket, 21 * 60, hours_ago=24)  # 1 June: 20 h of the month, one over
+
+    async def statement(month):
+        view = await read_statement(ledgers.uow(), contract_id=contract.contract_id, month=month, customer_id=None)
+        columns = ("opening", "granted", "expired", "used", "closing")
+        return {one.name: tuple(getattr(one, column) for column in columns) for one in view.accounts}, view
+
+    may, view = await statement("2026-05")
+    assert may == {"main": (0, 1200, 0, 90, 1110), "owed": (0, 0, 0, 0, 0)}
+    assert [(one.number, one.quantity) for one in view.accounts[0].by_ticket] == [("T-1", 90)]
+    # what was left of May ends as June begins in Lima
+    june, _ = await statement("2026-06")
+    assert june == {"main": (1110, 1200, 1110, 1200, 0), "owed": (0, 0, 0, 60, -60)}

@@ -1,48 +1,38 @@
 """Billing as its callers see it, behind the gateway and together with tickets."""
 
 import pytest
-from harness import eventually
 
 ONE_HOUR_AGO = "2026-05-04T12:00:00Z"
 
 
 @pytest.fixture
 async def contract(desk):
-    """A contract of SmartCloud, known to billing."""
+    """A contract of SmartCloud."""
     await desk.publish("smartcloud")
-    contract = await desk.customer("smartcloud", plan="dedicated")
-    await main_account(desk, contract)
-    return contract
+    return await desk.customer("smartcloud", plan="dedicated")
 
 
 async def main_account(desk, contract):
-    """Return the main account once billing has opened it."""
-
-    async def accounts():
-        page = await desk.admin.ok("GET", f"/v1/accounts?contract={contract['contract_id']}")
-        return [one for one in page["items"] if one["name"] == "main"]
-
-    return (await eventually(accounts))[0]
+    """Return the main account of a contract."""
+    page = await desk.admin.ok("GET", f"/v1/accounts?contract={contract['contract_id']}")
+    (account,) = [one for one in page["items"] if one["name"] == "main"]
+    return account
 
 
 async def top_up(desk, contract, quantity, **more):
     """Grant units to the main account."""
     account = await main_account(desk, contract)
     body = {"quantity": quantity, "reason": "invoice 7", **more}
-    return await desk.admin.ok("POST", f"/v1/accounts/{account['account_id']}/grants", json=body)
+    granted = await desk.admin.ok("POST", f"/v1/accounts/{account['account_id']}/grants", json=body)
+    await desk.settled()
+    return granted
 
 
-async def admitted_ticket(desk, contract):
-    """Open a ticket that billing lets in."""
-    body = {"contract_id": contract["contract_id"], "subject": "No arranca", "description": "No arranca"}
-    opened = await desk.admin.ok("POST", "/v1/tickets", json=body | {"channel": "email"})
-
-    async def is_known():
-        response = await desk.admin.post("/v1/charges/previews", json=work(opened))
-        return response.is_success
-
-    await eventually(is_known)
-    return opened
+async def set_standing(desk, contract, standing):
+    """Record whether the customer has paid."""
+    body = {"contract_id": contract["contract_id"], "standing": standing, "reason": "invoice 6"}
+    await desk.admin.ok("POST", "/v1/standings", json=body)
+    await desk.settled()
 
 
 def work(ticket, minutes=5, **more):
@@ -60,7 +50,7 @@ async def test_from_the_grant_to_the_charge_on_the_ticket(desk, contract):
     granted = await top_up(desk, contract, 7)
     assert granted["account"]["balance"] == granted["account"]["available"] == 7
     assert granted["account"]["balance_text"] == {"es": "7 unidades", "en": "7 units"}
-    ticket = await admitted_ticket(desk, contract)
+    ticket = await desk.open_ticket(contract)
 
     preview = await desk.admin.ok("POST", "/v1/charges/previews", json=work(ticket, 61))
     done = await desk.admin.ok("POST", "/v1/work", json=work(ticket, 61))
@@ -70,10 +60,8 @@ async def test_from_the_grant_to_the_charge_on_the_ticket(desk, contract):
     charges = await desk.admin.ok("GET", f"/v1/charges?ticket={ticket['ticket_id']}")
     assert charges["items"] == done["charges"]
 
-    async def shown():
-        return (await desk.ticket(ticket))["charges"]
-
-    (charge,) = await eventually(shown)
+    await desk.settled()
+    (charge,) = (await desk.ticket(ticket))["charges"]
     assert (charge["quantity"], charge["total"], charge["unit"]) == (2, 2, "credit_unit")
     assert charge["explanation"]["es"].startswith("1 h 01 min trabajados → 2 h según SMA-16, SMA-17")
 
@@ -87,46 +75,51 @@ async def test_from_the_grant_to_the_charge_on_the_ticket(desk, contract):
 
 async def test_a_held_ticket_is_let_in_by_a_top_up(desk, contract):
     """SMA-14."""
-    opened = await desk.open_ticket(contract)
-
-    async def held():
-        return (await desk.ticket(opened))["hold"]
-
-    assert await eventually(held) == {"reason": "awaiting_credit", "clause": "SMA-14"}
-    problem = await desk.admin.refused(409, "POST", "/v1/work", json=work(opened))
+    held = await desk.open_ticket(contract)
+    assert held["hold"] == {"reason": "awaiting_credit", "clause": "SMA-14"}
+    problem = await desk.admin.refused(409, "POST", "/v1/work", json=work(held))
     assert (problem["type"], problem["clause"]) == ("urn:plazo:problem:ticket-held", "SMA-14")
 
     await top_up(desk, contract, 2)
 
-    async def released():
-        return (await desk.ticket(opened))["hold"] is None
-
-    assert await eventually(released)
-    await desk.admin.ok("POST", "/v1/work", json=work(opened))
+    assert (await desk.ticket(held))["hold"] is None
+    await desk.admin.ok("POST", "/v1/work", json=work(held))
 
 
 async def test_an_overdue_contract(desk, contract):
     """SMA-02."""
     await top_up(desk, contract, 2)
-    standing = {"contract_id": contract["contract_id"], "standing": "overdue", "reason": "invoice 6"}
-    await desk.admin.ok("POST", "/v1/standings", json=standing)
-    opened = await desk.open_ticket(contract)
+    await set_standing(desk, contract, "overdue")
+    held = await desk.open_ticket(contract)
+    assert held["hold"] == {"reason": "overdue", "clause": "SMA-02"}
 
-    async def held():
-        return (await desk.ticket(opened))["hold"]
+    await set_standing(desk, contract, "good")
 
-    assert await eventually(held) == {"reason": "overdue", "clause": "SMA-02"}
-    await desk.admin.ok("POST", "/v1/standings", json=standing | {"standing": "good"})
+    assert (await desk.ticket(held))["hold"] is None
 
-    async def released():
-        return (await desk.ticket(opened))["hold"] is None
 
-    assert await eventually(released)
+async def test_hours_of_a_month_and_the_overage_beyond_them(desk):
+    """PRO-05, PRO-07."""
+    await desk.publish("prodequa")
+    contract = await desk.customer("prodequa", plan="basic")
+    ticket = await desk.open_ticket(contract, facts={"product": "erp"})
+    await desk.admin.ok("POST", "/v1/work", json=work(ticket, 1170, started_at="2026-05-03T13:00:00Z"))
+
+    charges = (await desk.admin.ok("POST", "/v1/work", json=work(ticket, 45)))["charges"]
+
+    assert [(one["quantity"], one["total"], one["unit"]) for one in charges] == [
+        (30, 1200, "minute"),  # 1200 - 1170 are left of 20 h
+        (60, 1260, "minute"),  # 15 more are a started hour
+    ]
+    statement = await desk.admin.ok("GET", f"/v1/statements?contract={contract['contract_id']}&month=2026-05")
+    assert {one["name"]: one["closing"] for one in statement["accounts"]} == {"main": 0, "owed": -60}
+    for month in ("2026-13", "1969-12", "may"):
+        await desk.admin.refused(422, "GET", f"/v1/statements?contract={contract['contract_id']}&month={month}")
 
 
 async def test_a_repeated_request_is_charged_once(desk, contract):
     await top_up(desk, contract, 7)
-    ticket = await admitted_ticket(desk, contract)
+    ticket = await desk.open_ticket(contract)
     key = {"Idempotency-Key": "timer-1"}
 
     first = await desk.admin.post("/v1/work", json=work(ticket, 61), headers=key)
@@ -140,7 +133,7 @@ async def test_a_repeated_request_is_charged_once(desk, contract):
 
 async def test_balances_and_entries(desk, contract):
     await top_up(desk, contract, 7, effective_at="2026-05-01T00:00:00Z", expires_at="2026-12-31T00:00:00Z")
-    ticket = await admitted_ticket(desk, contract)
+    ticket = await desk.open_ticket(contract)
     await desk.admin.ok("POST", "/v1/work", json=work(ticket, 61))
     account = await main_account(desk, contract)
     path = f"/v1/accounts/{account['account_id']}"
@@ -211,7 +204,7 @@ async def test_what_is_not_there(desk):
 
 async def test_who_may_do_what(desk, contract, house):
     await top_up(desk, contract, 7)
-    ticket = await admitted_ticket(desk, contract)
+    ticket = await desk.open_ticket(contract)
     await desk.admin.ok("POST", "/v1/work", json=work(ticket, 61))
     account = await main_account(desk, contract)
     grants = f"/v1/accounts/{account['account_id']}/grants"
@@ -220,12 +213,6 @@ async def test_who_may_do_what(desk, contract, house):
     stranger_contract = await desk.customer("smartcloud", plan="dedicated")
     stranger = await desk.key("requester", customer_id=stranger_contract["customer_id"])
     other_desk = (await house.new_desk()).admin
-
-    async def is_known(client):
-        return (await client.get("/v1/accounts")).status_code == 200
-
-    for client in (agent, own, stranger, other_desk):
-        await eventually(lambda client=client: is_known(client))
 
     await agent.refused(403, "POST", grants, json={"quantity": 1, "reason": "x"})
     await own.refused(403, "POST", "/v1/work", json=work(ticket))

@@ -1,6 +1,7 @@
 """What work costs: a function of all of it, in the order in which it was done."""
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from uuid import UUID
 
 import pytest
@@ -28,6 +29,7 @@ def work(n, minutes, *, at=None, facts=None, kind="work", appointment=None):
     )
 
 
+@cache
 def billing_of(policy):
     return load_policy(policy_text(policy)).billing
 

@@ -114,3 +114,9 @@ def month_of(instant: datetime, zone: str) -> Month:
 def midnight(day: date, zone: str) -> datetime:
     """Return the UTC instant at which a local date begins."""
     return datetime(day.year, day.month, day.day, tzinfo=load_zone(zone)).astimezone(UTC)
+
+
+def month_named(name: str, zone: str) -> Month:
+    """Return a month by its name, such as 2026-05. :raises ValueError: if there is none"""
+    first = date.fromisoformat(f"{name}-01")
+    return month_of(midnight(first, zone), zone)

@@ -80,7 +80,7 @@ async def list_accounts(
     async with uow.begin() as tx:
         contract = await parties.find_contract(tx.connection, contract_id, lock=True) if contract_id else None
         if contract is not None and customer_id in {None, contract.customer_id}:
-            await _bring_up_to_date(tx, contract)
+            await bring_up_to_date(tx, contract)
         rows = await accounts.list_accounts(
             tx.connection,
             contract_id=contract_id,
@@ -103,7 +103,7 @@ async def read_account(
         account = await _account(tx.connection, account_id, customer_id=customer_id)
         contract = await parties.find_contract(tx.connection, account.contract_id, lock=True)
         assert contract is not None, "an account always has its contract"
-        await _bring_up_to_date(tx, contract)
+        await bring_up_to_date(tx, contract)
         account = await _account(tx.connection, account_id, customer_id=customer_id)
         view = await _view(tx.connection, account, at=tx.now)
         if at is not None:
@@ -134,7 +134,8 @@ async def _account(connection: Connection, account_id: UUID, *, customer_id: UUI
     return account
 
 
-async def _bring_up_to_date(tx: Transaction, contract: Contract) -> None:
+async def bring_up_to_date(tx: Transaction, contract: Contract) -> None:
+    """Grant the allotment of this month and take out what has expired: nobody waits for a month to begin."""
     policy = await policies.policy_in_force(tx.connection, policy=contract.policy, at=tx.now)
     if policy is None:
         return

@@ -17,6 +17,8 @@ from plazo.kernel.ids import new_id
 from plazo.kernel.time import format_instant
 from plazo.policy.charging import Billing
 from plazo.policy.decide import Facts, first_match
+from plazo.policy.document import Policy
+from plazo.policy.facts import BUILT_IN
 from plazo.runtime import policies
 from plazo.runtime.pagination import Page, page_of, position
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
@@ -192,6 +194,7 @@ async def _recharge(
     ticket, contract = subject.ticket, subject.contract
     policy = await policies.known_policy(tx.connection, policy=ticket.policy, version=ticket.policy_version)
     if work is not None:
+        _check_facts(policy, work)
         _check_quote(policy.billing, {**contract.facts(), **ticket.facts, **work.facts}, work)
     books = await open_books(tx, contract, policy)
     charges = await recharge(books, ticket, why=why, cause=cause, may_refuse=may_refuse)
@@ -200,6 +203,17 @@ async def _recharge(
         await reconsider(tx, contract, why=why)
     charges.sort(key=lambda charge: charge["ticket_id"] != ticket.ticket_id)
     return [schemas.ChargeView.model_validate(charge) for charge in charges]
+
+
+def _check_facts(policy: Policy, work: Work) -> None:
+    unknown = [name for name in work.facts if name not in BUILT_IN and name not in policy.facts]
+    if unknown:
+        known = ", ".join(sorted(policy.facts)) or "none of its own"
+        message = f"policy {policy.policy} knows no such fact; beside the common ones it declares {known}"
+        raise InvalidInput(
+            "the facts of the work do not fit the policy",
+            faults=[Fault(pointer=f"/facts/{name}", message=message) for name in unknown],
+        )
 
 
 def _check_quote(billing: Billing, facts: Facts, work: Work) -> None:
