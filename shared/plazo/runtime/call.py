@@ -1,5 +1,6 @@
 """A request as a use case sees it: who asks, when, and the unit of work to answer in."""
 
+import asyncio
 import hmac
 import re
 from dataclasses import dataclass
@@ -70,18 +71,22 @@ class Call:
             claim=claim,
         )
 
-    async def settle(self, about: UUID) -> bool:
-        """Honor `Prefer: wait=N`: wait until the change about an aggregate has settled everywhere.
+    async def settle(self, *about: UUID) -> bool:
+        """Honor `Prefer: wait=N`: wait until the change about some aggregates has settled everywhere.
 
         Returns false at once if the caller has no such preference. What could be honored is said in the header
         `Preference-Applied`.
         """
         if self.wait_seconds == 0:
             return False
-        settled = await self.runtime.settlement.wait(desk_id=self.desk_id, about=about, seconds=self.wait_seconds)
-        if settled:
-            self.response.headers["Preference-Applied"] = f"wait={self.wait_seconds}"
-        return settled
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.wait_seconds
+        for one in about:
+            left = deadline - loop.time()
+            if not await self.runtime.settlement.wait(desk_id=self.desk_id, about=one, seconds=left):
+                return False
+        self.response.headers["Preference-Applied"] = f"wait={self.wait_seconds}"
+        return True
 
     def show_version(self, version: int) -> None:
         """Send the version as `ETag`."""

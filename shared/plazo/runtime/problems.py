@@ -150,6 +150,11 @@ def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
     )
 
 
+def too_large(request: Request) -> JSONResponse:
+    """Return the answer to a body beyond the limit."""
+    return _on_http_exception(request, StarletteHTTPException(413))
+
+
 def _on_outage(request: Request, error: Exception) -> JSONResponse:
     log.warning("database_away", error=str(error) or type(error).__name__)
     return problem_response(

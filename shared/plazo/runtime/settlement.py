@@ -6,6 +6,7 @@ looks, in that order, so that nothing slips between them.
 """
 
 import asyncio
+import itertools
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -81,20 +82,22 @@ class Settlement:
         """Wait until all has come to rest, `seconds` at most; return whether it has."""
         try:
             async with asyncio.timeout(seconds):
-                before: dict[str, Counts] | None = None
-                attempt = 0
-                while True:
-                    try:
-                        after = await self.look(desk_id=desk_id, about=about)
-                    except BusDown:
-                        after = None
-                    if before is not None and after is not None and is_at_rest(before, after):
-                        return True
-                    before = after
-                    await asyncio.sleep(_PAUSES_SECONDS[min(attempt, len(_PAUSES_SECONDS) - 1)])
-                    attempt += 1
+                await self._until_at_rest(desk_id=desk_id, about=about)
         except TimeoutError:
             return False
+        return True
+
+    async def _until_at_rest(self, *, desk_id: UUID, about: UUID | None) -> None:
+        before: dict[str, Counts] | None = None
+        for attempt in itertools.count():
+            try:
+                after = await self.look(desk_id=desk_id, about=about)
+            except BusDown:
+                after = None
+            if before is not None and after is not None and is_at_rest(before, after):
+                return
+            before = after
+            await asyncio.sleep(_PAUSES_SECONDS[min(attempt, len(_PAUSES_SECONDS) - 1)])
 
 
 def is_at_rest(before: dict[str, Counts], after: dict[str, Counts]) -> bool:

@@ -106,7 +106,8 @@ class Transaction:
 class UnitOfWork:
     """Opens the one transaction of a use case, for a desk and a cause.
 
-    `now` is the present as the edge knows it; the use case reads it from the transaction.
+    `now` is the present as the edge knows it; the use case reads it from the transaction. `announced_about` are the
+    aggregates of the last committed transaction's events.
     """
 
     def __init__(
@@ -122,6 +123,7 @@ class UnitOfWork:
     ) -> None:
         self.desk_id = desk_id
         self.now = now
+        self.announced_about: tuple[UUID, ...] = ()
         self._database = database
         self._producer = producer
         self._cause = cause
@@ -161,6 +163,7 @@ class UnitOfWork:
                 if not connection.is_closed():
                     await connection.execute("ROLLBACK")
                 raise
+        self.announced_about = tuple(dict.fromkeys(event.aggregate_id for event in tx.emitted))
         if tx.emitted and self._outbox_wake is not None:
             self._outbox_wake.set()
 

@@ -12,6 +12,8 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plazo.kernel.ids import new_id
@@ -25,6 +27,7 @@ from plazo.runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
 
+_LONGEST_LENGTH = 18  # digits; more are no length but an attack
 _QUIET = ("/healthz", "/readyz", "/metrics")
 
 health = APIRouter(tags=["operations"])
@@ -62,6 +65,35 @@ async def readyz(request: Request) -> JSONResponse:
 async def prometheus() -> Response:
     """Return the metrics of this process in Prometheus' text format."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+class BodyLimit:
+    """Refuses a body of more than `max_bytes`: at once where its length is declared, else as it is read."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request (ASGI)."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdecimal() and (len(declared) > _LONGEST_LENGTH or int(declared) > self._max_bytes):
+            await problems.too_large(Request(scope))(scope, receive, send)
+            return
+        size = 0
+
+        async def receive_within_limit() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > self._max_bytes:
+                raise HTTPException(413)
+            return message
+
+        await self._app(scope, receive_within_limit, send)
 
 
 class RequestContext:
@@ -161,7 +193,6 @@ def create_app(service: Service, *, settings: Settings | None = None, clock: Clo
         docs_url=None,
         redoc_url=None,
         responses=problems.RESPONSES,
-        max_body_size=settings.max_body_bytes,
         telemetry={"operation_spans": False},
         generate_unique_id_function=lambda route: route.name,
     )
@@ -172,6 +203,7 @@ def create_app(service: Service, *, settings: Settings | None = None, clock: Clo
     _add_documentation(app)
     problems.install(app)
     app.add_exception_handler(Replayed, _on_replayed)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(RequestContext)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app

@@ -55,14 +55,16 @@ async def list_entries(
 @router.post("/accounts/{account_id}/grants", status_code=201)
 async def grant(account_id: UUID, body: schemas.GrantCreate, call: TreasurerCall) -> schemas.GrantView:
     """Top up a prepaid account. Tickets that waited for its balance are let in, oldest first."""
-    view = await accounts.grant(call.uow(status=201), account_id=account_id, body=body)
-    await call.settle(account_id)
+    uow = call.uow(status=201)
+    view = await accounts.grant(uow, account_id=account_id, body=body)
+    await call.settle(*uow.announced_about)
     return view
 
 
 @router.post("/standings", status_code=201)
 async def change_standing(body: schemas.StandingCreate, call: TreasurerCall) -> schemas.StandingView:
     """Set a contract's standing. A good one lets in the tickets that were held for it."""
-    view = await contracts.change_standing(call.uow(status=201), body=body)
-    await call.settle(body.contract_id)
+    uow = call.uow(status=201)
+    view = await contracts.change_standing(uow, body=body)
+    await call.settle(*uow.announced_about)
     return view
