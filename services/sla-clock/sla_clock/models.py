@@ -95,17 +95,32 @@ class Clock(SlaClockTable, table=True):
     severity: str | None = Field(sa_type=Text)
 
 
+class ClockReview(SlaClockTable, table=True):
+    """What was found out about a broken promise, and what is done so that it does not happen again. IRE-19"""
+
+    __tablename__ = "clock_review"
+    __table_args__ = (Index(None, "desk_id"),)
+
+    clock_id: UUID = Field(primary_key=True)
+    desk_id: UUID
+    cause: str = Field(sa_type=Text)
+    corrective_action: str = Field(sa_type=Text)
+    reviewed_by: str = Field(sa_type=Text)
+    reviewed_at: datetime = instant()
+
+
 class Timer(SlaClockTable, table=True):
     """An instant at which something is to be done about a ticket.
 
     Purpose `clocks`: its clocks change by themselves; there is one such row a ticket. Purpose `request`: another
-    service asked for the instant, and gets `context` back.
+    service asked for the instant, and gets `context` back. State `failed`: firing it raised an error, which is in the
+    log; the next thing that happens to the ticket arms its clocks again.
     """
 
     __tablename__ = "timer"
     __table_args__ = (
         CheckConstraint("purpose IN ('clocks', 'request')", name="purpose"),
-        CheckConstraint("state IN ('armed', 'fired', 'withdrawn')", name="state"),
+        CheckConstraint("state IN ('armed', 'fired', 'withdrawn', 'failed')", name="state"),
         Index("timer_due_idx", "due_at", postgresql_where=text("state = 'armed' AND live")),
         Index("timer_desk_due_idx", "desk_id", "due_at", postgresql_where=text("state = 'armed'")),
     )

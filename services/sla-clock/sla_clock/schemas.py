@@ -1,6 +1,6 @@
 """What goes in and out over HTTP."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
@@ -296,3 +296,58 @@ class HoursView(View):
 
     timezone: str
     items: list[SegmentView]
+
+
+class ReviewInput(Input):
+    """What was found out about a broken promise, and the measure taken."""
+
+    cause: Line
+    corrective_action: Line
+
+
+class Review(View):
+    """What was found out about a broken promise, and the measure taken."""
+
+    clock_id: UUID
+    cause: str
+    corrective_action: str
+    reviewed_by: str
+    reviewed_at: datetime
+
+
+class Miss(View):
+    """A promise that was broken, with what was found out about it."""
+
+    clock_id: UUID
+    ticket_id: UUID
+    number: str
+    due_at: datetime
+    stopped_at: datetime | None
+    clauses: tuple[str, ...]
+    cause: str | None
+    corrective_action: str | None
+
+
+class ComplianceGroup(View):
+    """Promises of one kind that began in the period. `percentage` is `met` of `met` and `missed`, null for neither."""
+
+    plan: str | None
+    severity: str | None
+    kind: str
+    commitment: str
+    met: int
+    missed: int = Field(description="broken, done late or not yet")
+    running: int = Field(description="not due yet, or paused; not in the percentage")
+    cancelled: int = Field(description="no longer applies; not in the percentage")
+    percentage: float | None
+    misses: list[Miss]
+
+
+class Compliance(View):
+    """How the promises were kept that began in `[from, until)`, dates in the desk's zone."""
+
+    start: date = Field(serialization_alias="from")
+    until: date
+    timezone: str
+    denominator: str
+    groups: list[ComplianceGroup]

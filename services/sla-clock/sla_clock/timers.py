@@ -5,8 +5,7 @@ import asyncio
 import structlog
 from prometheus_client import Gauge, Histogram
 
-from plazo.runtime.inbox import NotYet
-from plazo.runtime.problems import OUTAGE
+from plazo.runtime.database import OUTAGE
 from plazo.runtime.service import Runtime
 from sla_clock.repository.timers import BATCH
 from sla_clock.usecases.alarm import ARMED, SWEEP
@@ -42,7 +41,7 @@ async def fire_and_look(runtime: Runtime) -> float:
         if len(fired) == BATCH:
             return 0.0
         outlook = await look_ahead(work)
-    except (*OUTAGE, NotYet) as error:
+    except OUTAGE as error:
         log.info("timers_wait", error=str(error) or type(error).__name__)
         return _OUTAGE_SECONDS
     PAST_DUE.set(outlook.past_due)

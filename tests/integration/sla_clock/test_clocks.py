@@ -1,6 +1,6 @@
 """Clocks over HTTP: started, warned, broken, retracted, paused and explained, on the real servers."""
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -36,7 +36,7 @@ async def learn(desk: DeskUnderTest, ticket, producer: str, event, *, at: str) -
         "sla_clock",
         "SELECT coalesce(max(version), 0) AS version FROM inbox_position WHERE producer = $1 AND aggregate_id = $2",
         producer,
-        parse_uuid(ticket["ticket_id"]),
+        UUID(ticket["ticket_id"]),
     )
     await (
         desk.house.runtime("sla_clock")
@@ -56,12 +56,6 @@ async def learn(desk: DeskUnderTest, ticket, producer: str, event, *, at: str) -
             )
         )
     )
-
-
-def parse_uuid(text: str):
-    from uuid import UUID  # noqa: PLC0415
-
-    return UUID(text)
 
 
 async def test_models_are_what_the_migrations_made(house: House) -> None:
@@ -176,7 +170,7 @@ async def test_requested_timers_fire_once(desk, ticket):
     def request(timer_id, after, calendar=None, begin=start):
         return TimerRequested(
             ticket_id=ticket["ticket_id"], timer_id=timer_id, start=begin, after=after, calendar=calendar,
-            context={"step": after},
+            context={"escalation_id": str(uuid4()), "position": 1},
         )  # fmt: skip
 
     await learn(desk, ticket, "escalation", request(soon, "30m"), at="2026-05-04T13:00:00Z")

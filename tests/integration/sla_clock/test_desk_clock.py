@@ -70,3 +70,25 @@ async def test_one_request_at_a_time(house: House, desk: DeskUnderTest):
         problem = await desk.admin.refused(409, "POST", path, json={"advance": "1h"})
         assert problem["type"] == "urn:plazo:problem:clock-is-moving"
     await desk.admin.ok("POST", path, json={"advance": "1h"})
+
+
+async def test_nothing_stays_behind_when_tickets_open_while_the_clock_moves(desk: DeskUnderTest, contract):
+    body = {
+        "contract_id": contract["contract_id"], "subject": "s", "description": "d", "channel": "email",
+        "facts": {"impact": "stopped"},
+    }  # fmt: skip
+    opened, *_ = await asyncio.gather(
+        asyncio.gather(*(desk.admin.ok("POST", "/v1/tickets", json=body) for _ in range(12))),
+        desk.advance(to="2026-05-04T14:30:00Z"),
+    )
+    await desk.settled()
+    behind = await desk.house.fetch(
+        "sla_clock",
+        "SELECT t.due_at FROM timer t JOIN desk d USING (desk_id) "
+        "WHERE d.desk_id = $1 AND t.state = 'armed' AND t.due_at <= d.clock_at",
+        desk.desk_id,
+    )
+    assert behind == []
+    await desk.advance(to="2026-05-05T13:00:00Z")
+    breaches = await desk.house.events("sla_clock", desk.desk_id, "clock.breached.v1")
+    assert len(breaches) == 2 * len(opened)

@@ -31,6 +31,7 @@ async def test_deadline_and_its_inverse(desk: DeskUnderTest):
     assert await desk.admin.ok("POST", "/v1/working-times", json=backwards) == {"seconds": 0}
 
 
+OVERLAPPING = {"timezone": "UTC", "hours": {"mon": ["09:00-12:00", "11:00-13:00"]}}
 BAD = [
     ({"start": "2026-05-04T10:00:00"}, "/start", "offset"),
     ({"target": "-4h"}, "/target", "not a target"),
@@ -39,7 +40,7 @@ BAD = [
     ({"calendar": {"timezone": "Mars/Olympus", "hours": "24x7"}}, "/calendar/timezone", "unknown time zone"),
     ({"calendar": {"timezone": "UTC", "hours": {}}}, "/calendar/hours", "never opens"),
     ({"calendar": {"timezone": "UTC", "hours": {"mon": ["09:00-09:00"]}}}, "/calendar/hours/mon/0", "no length"),
-    ({"calendar": {"timezone": "UTC", "hours": {"mon": ["09:00-12:00", "11:00-13:00"]}}}, "/calendar/hours/mon/1", "overlaps"),
+    ({"calendar": OVERLAPPING}, "/calendar/hours/mon/1", "overlaps"),
     ({"calendar": {"timezone": "UTC", "hours": "24x7", "effective_from": "2027-01-01"}}, "", "takes effect"),
     ({"calendar": None}, "/calendar", "expected `calendar`"),
     ({"calendar": {"policy": "none", "calendar": "x"}}, None, "no policy none"),

@@ -123,6 +123,16 @@ def test_change_that_proves_the_breach_false(desk):
     ]
 
 
+def test_change_learnt_after_the_end_warns_of_nothing(desk):
+    desk.learn(opening(1), at=hour(0))
+    desk.learn(f.Fact(hour(1.5), 2, f.FactsChanged({"severity": 1}, ("severity",))), at=hour(1.5))
+    desk.learn(f.Fact(hour(1.5), 3, f.Resolved()), at=hour(1.5))
+    before = of_kind(desk, "first_response")
+    # 1 became 2 and 1 again before the end: a third promise, as long as the first, and nothing to warn of any more
+    desk.learn(f.Fact(hour(0.5), 4, f.FactsChanged({"severity": 2}, ("severity",))), at=hour(3))
+    assert of_kind(desk, "first_response") == before
+
+
 whats = st.one_of(
     st.sampled_from(["reply", "call", "receipt", "internal_note"]).map(lambda act: f.Answered(act, "email")),
     st.just(f.CustomerReplied()),

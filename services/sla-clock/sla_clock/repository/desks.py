@@ -13,6 +13,7 @@ from plazo.runtime.database import Connection
 from plazo.runtime.settings import Settings
 
 _DESK = "SELECT desk_id, sandbox, timezone, clock_at FROM desk WHERE desk_id = $1"
+_PRESENT = "SELECT clock_at FROM desk WHERE desk_id = $1 AND sandbox FOR SHARE"
 _MOVE = "UPDATE desk SET clock_at = $2 WHERE desk_id = $1 AND sandbox AND clock_at < $2"
 _FIND_ADVANCE = """
 SELECT request_hash, target_at, fired, done FROM desk_advance WHERE desk_id = $1 AND caller = $2 AND request_key = $3
@@ -61,6 +62,16 @@ async def read_desk(connection: Connection, desk_id: UUID) -> Desk:
     if row is None:
         raise NotFound(f"there is no desk {desk_id} here")
     return Desk(**dict(row))
+
+
+async def hold_present(connection: Connection, desk_id: UUID) -> datetime | None:
+    """Return the present of a sandbox desk and keep it from moving to the end of the transaction; None for a live one.
+
+    Without this a timer could be armed behind the back of who moves the clock. Call it before locking a ticket: whoever
+    moves the clock takes the two in that order.
+    """
+    present: datetime | None = await connection.fetchval(_PRESENT, desk_id)
+    return present
 
 
 async def move_desk_clock(connection: Connection, desk_id: UUID, to: datetime) -> bool:

@@ -20,6 +20,7 @@ ON CONFLICT (timer_id) DO UPDATE SET due_at = excluded.due_at, state = 'armed'
 WHERE (t.due_at, t.state) IS DISTINCT FROM (excluded.due_at, 'armed')
 """
 _REST = "UPDATE timer SET state = 'fired' WHERE timer_id = ANY($1) AND state = 'armed'"
+_FAIL = "UPDATE timer SET state = 'failed' WHERE timer_id = $1 AND state = 'armed'"
 _REQUEST = """
 INSERT INTO timer (timer_id, desk_id, ticket_id, purpose, due_at, live, state, requested_by, context)
 VALUES ($1, $2, $3, 'request', $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING true
@@ -29,7 +30,7 @@ _CLAIM = """
 SELECT t.timer_id, t.purpose, t.due_at, t.requested_by, t.context, k.*
 FROM timer t JOIN ticket k USING (ticket_id)
 WHERE t.state = 'armed' AND {scope} AND t.due_at <= $1
-ORDER BY t.due_at, t.timer_id LIMIT $2 FOR UPDATE OF t, k {waiting}
+ORDER BY t.due_at, t.timer_id LIMIT $2 FOR UPDATE OF k, t {waiting}
 """
 # Any replica takes what no other has taken.
 _CLAIM_LIVE = _CLAIM.format(scope="t.live", waiting="SKIP LOCKED")
@@ -104,9 +105,14 @@ async def mark_fired(connection: Connection, timer_ids: Sequence[UUID]) -> None:
         await connection.execute(_REST, timer_ids)
 
 
-async def claim_live(connection: Connection, *, now: datetime) -> list[DueTimer]:
-    """Take the oldest due timers of all live desks that no one else has taken, with their tickets; a batch at most."""
-    return [_row_to_due(row) for row in await connection.fetch(_CLAIM_LIVE, now, BATCH)]
+async def mark_failed(connection: Connection, timer_id: UUID) -> None:
+    """Set a timer aside that cannot be fired, so that it does not stand before the others."""
+    await connection.execute(_FAIL, timer_id)
+
+
+async def claim_live(connection: Connection, *, now: datetime, limit: int) -> list[DueTimer]:
+    """Take the oldest due timers of all live desks that no one else has taken, with their tickets."""
+    return [_row_to_due(row) for row in await connection.fetch(_CLAIM_LIVE, now, limit)]
 
 
 async def claim_of_desk(connection: Connection, *, until: datetime) -> list[DueTimer]:

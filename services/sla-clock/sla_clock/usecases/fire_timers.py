@@ -3,19 +3,50 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+import structlog
+
+from plazo.runtime.database import OUTAGE
 from plazo.runtime.unit_of_work import SystemWork, Transaction
 from sla_clock.repository import timers
 from sla_clock.repository.timers import DueTimer, Outlook
 from sla_clock.usecases.announce_changes import announce_changes
 from sla_clock.usecases.request_timer import announce_timer
 
+log = structlog.get_logger(__name__)
+
 
 async def fire_live_timers(work: SystemWork) -> list[datetime]:
-    """Fire a batch of what is due in live desks, oldest first; return the instants at which it was due."""
-    async with work.begin() as tx:
-        due = await timers.claim_live(tx.connection, now=tx.now)
-        await fire(tx, due, at=tx.now)
+    """Fire a batch of what is due in live desks, oldest first; return the instants at which it was due.
+
+    If one cannot be fired, it alone is set aside, and the error logged.
+    """
+    try:
+        async with work.begin() as tx:
+            due = await timers.claim_live(tx.connection, now=tx.now, limit=timers.BATCH)
+            await fire(tx, due, at=tx.now)
+    except OUTAGE:
+        raise
+    except Exception:
+        log.exception("timers_failed")
+        fired = [await _fire_one(work) for _ in range(timers.BATCH)]
+        return [due_at for due_at in fired if due_at is not None]
     return [timer.due_at for timer in due]
+
+
+async def _fire_one(work: SystemWork) -> datetime | None:
+    due: list[DueTimer] = []
+    try:
+        async with work.begin() as tx:
+            due = await timers.claim_live(tx.connection, now=tx.now, limit=1)
+            await fire(tx, due, at=tx.now)
+    except OUTAGE:
+        raise
+    except Exception:
+        log.exception("timer_failed", timers=[str(timer.timer_id) for timer in due])
+        async with work.begin() as tx:
+            for timer in due:
+                await timers.mark_failed(tx.connection, timer.timer_id)
+    return due[0].due_at if due else None
 
 
 async def look_ahead(work: SystemWork) -> Outlook:

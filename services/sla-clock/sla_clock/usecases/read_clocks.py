@@ -58,7 +58,7 @@ async def read_clock(uow: UnitOfWork, *, clock_id: UUID, customer_id: UUID | Non
     """
     if at is not None:
         folded = await _fold(uow, clock_id=clock_id, customer_id=customer_id, at=at)
-        return ClockView.of(folded.listed.ticket_id, copy_of(folded.clock), folded.listed.detected_at)
+        return _view_of(folded)
     async with uow.read() as connection:
         listed = await clocks.find_clock(connection, clock_id, customer_id=customer_id)
     if listed is None:
@@ -100,6 +100,11 @@ async def _fold(uow: UnitOfWork, *, clock_id: UUID, customer_id: UUID | None, at
     raise _not_found(clock_id)
 
 
+def _view_of(folded: _Folded) -> ClockView:
+    detected_at = folded.listed.detected_at if folded.clock.breached_at else None
+    return ClockView.of(folded.listed.ticket_id, copy_of(folded.clock), detected_at)
+
+
 def segment_view(start: datetime, end: datetime, kind: str, reason: str | None) -> SegmentView:
     """Show a stretch of time."""
     return SegmentView(start=start, end=end, kind=kind, reason=reason, seconds=seconds_of(end - start))
@@ -117,7 +122,7 @@ def _changes(clock: Clock) -> list[DueChangeView]:
 def _explanation_view(explanation: Explanation, folded: _Folded, language: Language) -> ExplanationView:
     reading = explanation.reading
     return ExplanationView(
-        clock=ClockView.of(folded.listed.ticket_id, copy_of(explanation.clock), folded.listed.detected_at),
+        clock=_view_of(folded),
         source=explanation.source,
         timezone=explanation.timezone,
         reading=None if reading is None else ReadingView(**reading.model_dump()),

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from plazo.runtime.unit_of_work import UnitOfWork
 from sla_clock.domain.facts import Fact, Opened
-from sla_clock.repository import tickets
+from sla_clock.repository import desks, tickets
 from sla_clock.usecases.announce_changes import announce_changes
 
 
@@ -25,6 +25,7 @@ async def register_ticket(
     """Keep a ticket and start its clocks. :raises NotYet: if its desk or its policy version is not known yet"""
     assert isinstance(opening.what, Opened)
     async with uow.begin() as tx:
+        tx.now = await desks.hold_present(tx.connection, tx.desk_id) or tx.now
         await tickets.insert_ticket(
             tx.connection,
             ticket_id=ticket_id,
@@ -48,6 +49,7 @@ async def record_fact(uow: UnitOfWork, *, ticket_id: UUID, fact: Fact, recorded_
     :raises NotYet: if the ticket's opening has not come yet
     """
     async with uow.begin() as tx:
+        tx.now = await desks.hold_present(tx.connection, tx.desk_id) or tx.now
         ticket = await tickets.lock_ticket(tx.connection, ticket_id)
         await tickets.insert_fact(tx.connection, ticket, fact, recorded_at=recorded_at)
         await announce_changes(tx, [ticket], at=max(tx.now, recorded_at))

@@ -8,7 +8,7 @@ from plazo.calendar import parse_target
 from plazo.events.sla_clock import TimerFired
 from plazo.kernel.ids import derived_id
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
-from sla_clock.repository import tickets, timers
+from sla_clock.repository import desks, tickets, timers
 from sla_clock.repository.timers import DueTimer
 from sla_clock.usecases.alarm import ring_if_soon
 
@@ -31,6 +31,7 @@ async def request_timer(
     """
     target = parse_target(after)
     async with uow.begin() as tx:
+        tx.now = await desks.hold_present(tx.connection, tx.desk_id) or tx.now
         ticket = await tickets.lock_ticket(tx.connection, ticket_id)
         terms = await tickets.terms_of(tx.connection, ticket)
         due_at = terms.working_time(calendar).due(start, target)

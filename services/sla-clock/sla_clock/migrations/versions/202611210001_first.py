@@ -62,6 +62,16 @@ CREATE TABLE clock (
 CREATE UNIQUE INDEX clock_ticket_id_kind_cycle_key ON clock (ticket_id, kind, cycle);
 CREATE INDEX clock_list_idx ON clock (desk_id, started_at, clock_id);
 
+CREATE TABLE clock_review (
+  clock_id uuid CONSTRAINT clock_review_pkey PRIMARY KEY,
+  desk_id uuid NOT NULL,
+  cause text NOT NULL,
+  corrective_action text NOT NULL,
+  reviewed_by text NOT NULL,
+  reviewed_at timestamptz NOT NULL
+);
+CREATE INDEX clock_review_desk_id_idx ON clock_review (desk_id);
+
 CREATE TABLE timer (
   timer_id uuid CONSTRAINT timer_pkey PRIMARY KEY,
   desk_id uuid NOT NULL,
@@ -69,7 +79,7 @@ CREATE TABLE timer (
   purpose text NOT NULL CONSTRAINT timer_purpose_check CHECK (purpose IN ('clocks', 'request')),
   due_at timestamptz NOT NULL,
   live boolean NOT NULL,
-  state text NOT NULL CONSTRAINT timer_state_check CHECK (state IN ('armed', 'fired', 'withdrawn')),
+  state text NOT NULL CONSTRAINT timer_state_check CHECK (state IN ('armed', 'fired', 'withdrawn', 'failed')),
   requested_by text,
   context jsonb
 );
@@ -92,6 +102,7 @@ RIGHTS = {
     "ticket": "SELECT, INSERT, UPDATE",
     "ticket_fact": "SELECT, INSERT",
     "clock": "SELECT, INSERT, UPDATE",
+    "clock_review": "SELECT, INSERT, UPDATE",
     "timer": "SELECT, INSERT, UPDATE",
     "desk_advance": "SELECT, INSERT, UPDATE",
 }

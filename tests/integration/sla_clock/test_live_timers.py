@@ -1,0 +1,103 @@
+"""Timers of live desks: fired on the machine's time, by any number of replicas, each once."""
+
+import asyncio
+from datetime import timedelta
+
+from harness import House, eventually
+
+from plazo.kernel.ids import new_id
+from sla_clock.repository import timers
+from sla_clock.usecases.fire_timers import fire_live_timers, look_ahead
+
+SECONDS = """
+policy: seconds
+version: "1"
+effective_from: 2020-01-01
+timezone: UTC
+language: en
+provider: {name: Test}
+clauses: SMA
+calendars: {elapsed: {hours: 24x7}}
+targets:
+  - {first_response: 1s, resolution: 100h, calendar: elapsed, warn_at: ["50%"], clause: SMA-10}
+"""
+
+
+async def test_live_promise_is_broken_on_the_instant(house: House):
+    desk = await house.new_desk(sandbox=False)
+    await desk.admin.ok("POST", "/v1/policies", json={"document": SECONDS})
+    customer = await desk.admin.ok("POST", "/v1/customers", json={"name": "C", "email": "c@example.com"})
+    contract = await desk.admin.ok(
+        "POST",
+        "/v1/contracts",
+        json={
+            "customer_id": customer["customer_id"], "policy": "seconds", "arrangement": "monthly",
+            "valid_from": "2020-01-01",
+        },
+    )  # fmt: skip
+    await desk.settled()
+    await desk.open_ticket(contract)
+
+    async def breached():
+        return await house.events("sla_clock", desk.desk_id, "clock.breached.v1")
+
+    (breach,) = await eventually(breached)
+    lag = breach["recorded_at"] - breach["occurred_at"]
+    assert timedelta() <= lag < timedelta(milliseconds=500), lag
+    kinds = [event["type"] for event in await house.events("sla_clock", desk.desk_id)]
+    assert kinds == ["clock.started.v1", "clock.started.v1", "clock.warned.v1", "clock.breached.v1"]
+
+
+async def test_replicas_fire_each_timer_once(house: House):
+    """A backlog, as after an outage: four replicas at once, in order, none twice."""
+    work = house.runtime("sla_clock").system_work()
+    desk_id, count = new_id(), 1_200
+    async with work.begin() as tx:
+        await tx.connection.execute(
+            "INSERT INTO ticket SELECT gen_random_uuid(), $1, n::text, $1, 'none', '1', NULL, NULL, true, now() "
+            "FROM generate_series(1, $2::int) n",
+            desk_id,
+            count,
+        )
+        await tx.connection.execute(
+            "INSERT INTO timer SELECT gen_random_uuid(), $1, ticket_id, 'request', "
+            "now() - number::int * interval '1 s', true, 'armed', 'nobody', '{}' FROM ticket WHERE desk_id = $1",
+            desk_id,
+        )
+    batches = await asyncio.gather(*(fire_live_timers(work) for _ in range(4)))
+    assert all(batch == sorted(batch) for batch in batches)
+    assert all(len(batch) <= timers.BATCH for batch in batches)
+
+    async def fired():
+        return len(await house.events("sla_clock", desk_id, "timer.fired.v1")) >= count
+
+    await eventually(fired)
+    events = await house.events("sla_clock", desk_id, "timer.fired.v1")
+    assert len({event["data"]["timer_id"] for event in events}) == len(events) == count
+    assert (await look_ahead(work)).past_due == 0
+
+
+async def test_timer_that_cannot_be_fired_does_not_stand_before_the_others(house: House):
+    work = house.runtime("sla_clock").system_work()
+    desk_id, broken, whole = new_id(), new_id(), new_id()
+    async with work.begin() as tx:
+        for ticket_id, purpose, requested_by in ((broken, "clocks", None), (whole, "request", "nobody")):
+            await tx.connection.execute(
+                "INSERT INTO ticket VALUES ($1, $2, 'n', $2, 'no such policy', '1', NULL, NULL, true, now())",
+                ticket_id,
+                desk_id,
+            )
+            await tx.connection.execute(
+                "INSERT INTO timer VALUES ($1, $2, $1, $3, now() - interval '1 min', true, 'armed', $4, '{}')",
+                ticket_id,
+                desk_id,
+                purpose,
+                requested_by,
+            )
+
+    async def states():
+        rows = await house.fetch("sla_clock", "SELECT timer_id, state FROM timer WHERE desk_id = $1", desk_id)
+        found = {row["timer_id"]: row["state"] for row in rows}
+        return found == {broken: "failed", whole: "fired"}
+
+    await eventually(states)
