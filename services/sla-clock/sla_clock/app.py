@@ -18,6 +18,7 @@ SERVICE = Service(
     # The time of sandbox desks is moved here, and so is not read.
     handlers=merge_handlers({"tickets": desks.HANDLERS["tickets"]}, policies.HANDLERS, consumers.HANDLERS),
     background=(fire_when_due,),
+    max_body_bytes=16_000_000,  # ten thousand questions, each with a calendar of its own
 )
 
 

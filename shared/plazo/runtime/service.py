@@ -34,7 +34,8 @@ class Service:
     """What makes one service different from another.
 
     `handlers` are keyed by producing service; a producer that is not named is not read. `background` are loops that
-    run beside the API, such as timers, until the event they are given is set.
+    run beside the API, such as timers, until the event they are given is set. `max_body_bytes` is the largest request
+    body accepted.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Service:
     routers: Sequence[APIRouter]
     handlers: Mapping[str, Handlers]
     background: Sequence[Background] = field(default_factory=tuple)
+    max_body_bytes: int = 1_048_576
 
 
 class Runtime:

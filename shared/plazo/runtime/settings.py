@@ -15,6 +15,5 @@ class Settings(BaseSettings):
     operator_key: SecretStr = Field(min_length=16, description="the secret that creates desks")
     listen: str = Field(default="127.0.0.1:8000", description="host:port of the HTTP API")
     database_connections: int = Field(default=10, ge=2, le=200, description="connections a process may open")
-    max_body_bytes: int = Field(default=1_048_576, ge=1024, description="the largest request body accepted")
     log_level: str = Field(default="info", description="debug, info, warning or error")
     event_replicas: int = Field(default=1, ge=1, le=5, description="copies of each event stream in the NATS cluster")

@@ -203,7 +203,7 @@ def create_app(service: Service, *, settings: Settings | None = None, clock: Clo
     _add_documentation(app)
     problems.install(app)
     app.add_exception_handler(Replayed, _on_replayed)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(BodyLimit, max_bytes=service.max_body_bytes)
     app.add_middleware(RequestContext)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app

@@ -217,6 +217,23 @@ def test_change_carries_the_share_over(terms):
     assert clock.due_at == parse_instant("2026-05-06T17:00:00Z")
 
 
+def test_moving_up_a_level_does_not_mend_a_broken_promise(shipped):
+    """Monday 07:00 UTC is 09:00 in Valencia; 1 h is over at 10:00; level 3 would count from 09:30 on, until 10:30."""
+    start = hour(-2)
+    asked = {"severity": "critical", "language": "es", "plan": "basic", "level": 1}
+    facts = [
+        f.Fact(start, 1, f.Opened(asked, clocks=True, pending=False)),
+        f.Fact(hour(-1), 2, f.FactsChanged(asked | {"level": 3})),
+    ]
+
+    clock = clocks_at(facts, Terms(shipped["expande"]), hour(0))["first_response", 1]
+
+    assert (clock.state, clock.breached_at) == ("breached", hour(-1))
+    # What is not broken yet is counted in the hours of level 3: 4 h from 09:30.
+    resolution = clocks_at(facts, Terms(shipped["expande"]), hour(0))["resolution", 1]
+    assert resolution.due_at == start + timedelta(minutes=30, hours=4)
+
+
 def test_promise_that_lapses_and_comes_back(terms):
     facts = story(
         (0, opened(severity=1)),

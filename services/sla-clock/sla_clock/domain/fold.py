@@ -143,6 +143,7 @@ class _Walk:
         occasion.promise(self._promised(kind), at=at, because="started")
 
     def _change_facts(self, facts: Mapping[str, FactValue], at: datetime) -> None:
+        changed = {name for name in {*self.facts, *facts} if self.facts.get(name) != facts.get(name)}
         self.facts = facts
         assert self.opening is not None
         _, decided, by_rule = self.opening
@@ -152,7 +153,9 @@ class _Walk:
         because: Because = "facts_changed" if has_clocks == self.has_clocks else "coverage"
         self.has_clocks = has_clocks
         for occasion in self._owed():
-            occasion.promise(self._promised(occasion.kind), at=at, because=because)
+            # A broken promise moves the ticket up a level, whose hours may be kinder: that does not mend it.
+            if changed != {"level"} or not occasion.is_broken_at(at):
+                occasion.promise(self._promised(occasion.kind), at=at, because=because)
 
     def _answer(self, answer: Answered, at: datetime) -> None:
         for occasion in self._owed():

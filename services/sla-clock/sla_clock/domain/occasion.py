@@ -63,6 +63,11 @@ class Occasion:
         due = self.due_at()
         return due is not None and due < at
 
+    def is_broken_at(self, at: datetime) -> bool:
+        """Tell whether the promise is broken for who looks at an instant: at its due instant it is."""
+        due = self.due_at()
+        return due is not None and due <= at
+
     def promise(self, promise: Promise | None, *, at: datetime, because: Because) -> None:
         """Let `promise` hold from `at` on; nothing happens if it is the one that holds already."""
         old = self.course
