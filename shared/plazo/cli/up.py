@@ -15,7 +15,6 @@ from plazo.kernel.ids import new_id
 from plazo.local.credentials import Credentials
 from plazo.local.stack import Stack
 from plazo.local.story import Story, Teller, open_desk, publish_contracts
-from plazo.runtime import migrations
 
 _DESK_FILE = "desk.json"
 _BUSY = "starting"
@@ -107,6 +106,8 @@ class Migrations:
 
     async def run(self, service: str, environment: Mapping[str, str]) -> None:
         """Bring the database of a service to the newest version."""
+        from plazo.runtime import migrations  # seldom needed, and slow to load
+
         async with self._turn:
             await migrations.upgrade(service, dsn=environment["PLAZO_OWNER_DATABASE_URL"])
 

@@ -23,6 +23,20 @@ class DatabaseUrls:
     system: str
 
 
+def describe(
+    admin_dsn: str, *, service: str, password: Callable[[str], str], database: str | None = None
+) -> DatabaseUrls:
+    """Return how the roles of `service` reach its database, whether or not it is there yet."""
+    admin = urlsplit(admin_dsn)
+    address = f"{admin.hostname}:{admin.port}/{database or f'plazo_{service}'}"
+    roles = _roles(service)
+    return DatabaseUrls(**{part: f"postgresql://{role}:{password(role)}@{address}" for part, role in roles.items()})
+
+
+def _roles(service: str) -> dict[str, str]:
+    return {"owner": f"{service}_owner", "app": service, "system": f"{service}_system"}
+
+
 async def create(
     admin_dsn: str, *, service: str, password: Callable[[str], str], database: str | None = None
 ) -> DatabaseUrls:
@@ -34,7 +48,7 @@ async def create(
     :raises LocalStackError: with PostgreSQL's words if it refuses
     """
     database = database or f"plazo_{service}"
-    roles = {"owner": f"{service}_owner", "app": service, "system": f"{service}_system"}
+    roles = _roles(service)
     admin = urlsplit(admin_dsn)
     environment = {
         **os.environ,
@@ -52,5 +66,4 @@ async def create(
     )
     if done.returncode != 0:
         raise LocalStackError(f"cannot create the database {database}: {done.stderr.strip()}")
-    address = f"{admin.hostname}:{admin.port}/{database}"
-    return DatabaseUrls(**{part: f"postgresql://{role}:{password(role)}@{address}" for part, role in roles.items()})
+    return describe(admin_dsn, service=service, password=password, database=database)

@@ -64,6 +64,12 @@ class Postgres(Process):
         password = password or self.credentials.get(_secret_of(user))
         return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{database}"
 
+    def describe_database(self, service: str) -> databases.DatabaseUrls:
+        """Return how the roles of a service reach its database, whether or not it is there yet."""
+        return databases.describe(
+            self.dsn(), service=service, password=lambda role: self.credentials.get(_secret_of(role))
+        )
+
     async def create_database(self, service: str, *, database: str | None = None) -> databases.DatabaseUrls:
         """Make the roles of `service` and a database for it, where missing. See :mod:`plazo.local.databases`."""
         return await databases.create(

@@ -24,6 +24,7 @@ class Process:
     stop_signal = signal.SIGTERM
     ready_within = 30.0  # seconds
     stop_within = 5.0  # seconds, then SIGKILL
+    poll_seconds = _POLL_SECONDS  # between two questions whether it is ready
 
     def __init__(
         self,
@@ -81,7 +82,7 @@ class Process:
                 raise LocalStackError(
                     f"{self.name} was not ready after {self.ready_within:g} seconds; {self._log_end()}"
                 )
-            await asyncio.sleep(_POLL_SECONDS)
+            await asyncio.sleep(self.poll_seconds)
 
     def launch(self) -> None:
         """Launch without waiting. :raises LocalStackError: if the program cannot be executed."""

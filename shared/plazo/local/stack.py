@@ -7,11 +7,11 @@ from the thread of the event loop and end with it, also when it is killed.
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
-from typing import Self
+from typing import Any, Self
 
 from plazo.events.envelope import SERVICES
 from plazo.local.caddy import Caddy, dialable_host
@@ -25,6 +25,7 @@ from plazo.local.postgres import Postgres
 from plazo.local.process import Process, describe_exit, rotate_log
 from plazo.local.service import Service, migrate_command, replica_name, serve_command
 from plazo.local.wheels import require_programs
+from plazo.runtime.schema import is_migrated
 
 _BACK_OFF = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)  # seconds before the next restart of a program that keeps ending
 _STEADY_SECONDS = 30.0  # a program that ran this long starts the back-off anew
@@ -191,30 +192,40 @@ class Stack:
     async def _start_all(self) -> None:
         postgres = Postgres(self.data, port=self._choose_port("postgres"), durable=self._durable)
         nats = Nats(self.data, port=self._choose_port("nats"))
-        await self._start_together(postgres, nats)
-        urls = await self._prepare_databases(postgres)
+        self._enlist(nats)
+        urls = {service: postgres.describe_database(service) for service in SERVICES}
         services = [
             self._describe_service(service, replica=replica, urls=urls[service])
             for service in SERVICES
             for replica in range(self.replicas)
         ]
-        await self._start_together(*services)
+        self._enlist(postgres, *services)
+        # A service loads while its database starts, and waits for the migration.
+        await self._together(
+            self._start_program(nats),
+            self._start_database(postgres, urls),
+            *(self._start_program(service) for service in services),
+        )
         upstreams = {
             service: [f"127.0.0.1:{self._ports[replica_name(service, number)]}" for number in range(self.replicas)]
             for service in SERVICES
         }
         self._ports["caddy"] = self.port
-        await self._start_together(Caddy(self.data, host=self.host, port=self.port, upstreams=upstreams))
+        caddy = Caddy(self.data, host=self.host, port=self.port, upstreams=upstreams)
+        self._enlist(caddy)
+        await self._start_program(caddy)
 
-    async def _start_together(self, *programs: Process) -> None:
-        """Start programs at once. If one fails the others are given up, and its error is the one raised."""
+    def _enlist(self, *programs: Process) -> None:
         for program in programs:
             rotate_log(program.log)
             self._programs[program.name] = program
+
+    async def _together(self, *starts: Coroutine[Any, Any, None]) -> None:
+        """Do several things at once. If one fails the others are given up, and its error is the one raised."""
         try:
             async with asyncio.TaskGroup() as group:
-                for program in programs:
-                    group.create_task(self._start_program(program))
+                for start in starts:
+                    group.create_task(start)
         except* LocalStackError as failed:
             raise failed.exceptions[0] from None
 
@@ -231,23 +242,19 @@ class Stack:
             await program.stop()
             self._tell(name, "stopped")
 
-    async def _prepare_databases(self, postgres: Postgres) -> dict[str, DatabaseUrls]:
+    async def _start_database(self, postgres: Postgres, urls: Mapping[str, DatabaseUrls]) -> None:
+        await self._start_program(postgres)
         self._tell("migrations", "starting")
-        urls = dict(zip(SERVICES, await asyncio.gather(*map(postgres.create_database, SERVICES)), strict=True))
-        await asyncio.gather(
-            *(
-                self._migrate(
-                    service,
-                    {
-                        **self.environment(service, urls=urls[service], listen="127.0.0.1:0"),
-                        "PLAZO_OWNER_DATABASE_URL": urls[service].owner,
-                    },
-                )
-                for service in SERVICES
-            )
-        )
+        await asyncio.gather(*(self._prepare_database(postgres, service, urls[service]) for service in SERVICES))
         self._tell("migrations", "ready")
-        return urls
+
+    async def _prepare_database(self, postgres: Postgres, service: str, urls: DatabaseUrls) -> None:
+        """Make and migrate a database, where that has not been done."""
+        if await is_migrated(urls.system, service=service):
+            return
+        await postgres.create_database(service)
+        environment = self.environment(service, urls=urls, listen="127.0.0.1:0")
+        await self._migrate(service, {**environment, "PLAZO_OWNER_DATABASE_URL": urls.owner})
 
     async def _migrate_by_command(self, service: str, environment: Mapping[str, str]) -> None:
         log = self._folder.logs / f"migrate-{service}.log"

@@ -177,6 +177,7 @@ def runtime_tables_v1(service: str) -> Iterable[str]:
     for table, rights in _RUNTIME_RIGHTS.items():
         yield from protect(service, table, rights=rights)
     yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON malformed_message TO {service}_system"
+    yield f"GRANT SELECT ON alembic_version TO {service}_system"
 
 
 def run_environment(context: Any, metadata: MetaData) -> None:

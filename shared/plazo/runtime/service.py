@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import structlog
 from fastapi import APIRouter
 
@@ -17,6 +18,7 @@ from plazo.runtime.clock import Clock, SystemClock
 from plazo.runtime.consumer import Consumer, Handlers
 from plazo.runtime.database import OUTAGE, Database
 from plazo.runtime.relay import Relay
+from plazo.runtime.schema import NotMigrated, require_migrated
 from plazo.runtime.settings import Settings
 from plazo.runtime.settlement import Settlement
 from plazo.runtime.unit_of_work import Cause, Claim, SystemWork, UnitOfWork
@@ -101,11 +103,11 @@ class Runtime:
     ) -> AsyncIterator["Runtime"]:
         """Run a service's relay, consumers and timers for the time of the block; finish what they hold at its end.
 
-        Waits for the database, a minute at most. NATS may be away: the service then answers, keeps its events, and
-        catches up by itself.
+        Waits for the database and its migration, a minute at most. NATS may be away: the service then answers, keeps
+        its events, and catches up by itself.
         """
         async with AsyncExitStack() as stack:
-            database = await _reach_database(stack, settings)
+            database = await _reach_database(stack, settings, service=service.name)
             runtime = cls(service=service, settings=settings, database=database, clock=clock or SystemClock())
             stopping = asyncio.Event()
             tasks = [asyncio.create_task(runtime._run(stopping))]  # its own
@@ -155,14 +157,24 @@ def _end_process_if_failed(task: "asyncio.Task[None]") -> None:
         signal.raise_signal(signal.SIGTERM)
 
 
-async def _reach_database(stack: AsyncExitStack, settings: Settings) -> Database:
+async def _reach_database(stack: AsyncExitStack, settings: Settings, *, service: str) -> Database:
+    """Connect, and wait for what is still to come: the server, the database, its migration."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _START_SECONDS
     while True:
         try:
-            return await stack.enter_async_context(Database.connect(settings))
-        except OUTAGE as error:
+            async with AsyncExitStack() as attempt:
+                database = await attempt.enter_async_context(Database.connect(settings))
+                await require_migrated(database.system, service=service)
+                stack.push_async_exit(attempt.pop_all())
+                return database
+        except (
+            *OUTAGE,
+            NotMigrated,
+            asyncpg.InvalidAuthorizationSpecificationError,
+            asyncpg.InvalidCatalogNameError,
+        ) as e:
             if loop.time() > deadline:
                 raise
-            log.info("database_away", error=str(error) or type(error).__name__)
-            await asyncio.sleep(0.3)
+            log.info("database_awaited", error=str(e) or type(e).__name__)
+            await asyncio.sleep(0.2)

@@ -110,7 +110,7 @@ async def test_gives_each_service_three_roles_without_power(postgres):
     assert roles == (
         '[["tickets", false, false, false, false], '
         '["tickets_owner", false, false, false, false], '
-        '["tickets_system", false, true, false, false]]'
+        '["tickets_system", false, false, false, false]]'
     )
 
 

@@ -106,16 +106,15 @@ async def test_serves_the_four_services_at_one_address(stack):
 async def test_says_what_it_starts(running):
     _, told = running
     ready = [step for step, state in told.said if state == "ready"]
-    assert set(ready[:2]) == {"postgres", "nats"}
-    assert ready[2] == "migrations"
-    assert set(ready[3:-1]) == set(REPLICAS)
+    assert set(ready[:-1]) == {"postgres", "nats", "migrations", *REPLICAS}
+    assert ready.index("postgres") < ready.index("migrations")
     assert ready[-1] == "caddy"
 
 
 async def test_says_what_runs_where(stack):
     state = read_state(stack.data)
     assert state == stack.describe()
-    assert list(state.programs) == ["postgres", "nats", *REPLICAS, "caddy"]
+    assert set(state.programs) == {"postgres", "nats", *REPLICAS, "caddy"}
     assert state.pid == os.getpid()
     assert all(is_alive(program.pid) for program in state.programs.values())
 
@@ -240,7 +239,7 @@ async def test_leaves_nothing_behind_when_a_migration_fails(describe_stack):
         raise LocalStackError(f"the migration of {service} stopped with exit code 1")
 
     stack = describe_stack(migrate=fail)
-    with pytest.raises(LocalStackError, match="the migration of tickets stopped"):
+    with pytest.raises(LocalStackError, match="the migration of [a-z_]+ stopped"):
         await stack.start()
     assert stack.describe().programs == {}
 
