@@ -51,6 +51,7 @@ class Postgres(Process):
         self.port = port or choose_port()
         self.credentials = Credentials(data)
         self._programs = home / "bin"
+        self._draft = self.cluster.with_name("postgres.new")
         self._durable = durable
 
     @property
@@ -109,7 +110,7 @@ class Postgres(Process):
 
     async def _create_cluster(self) -> None:
         """Run initdb beside the final place and move it there: a cluster is whole or absent."""
-        draft = self.cluster.with_name("postgres.new")
+        draft = self._draft
         password_file = self.cluster.with_name("postgres.password")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
@@ -118,9 +119,11 @@ class Postgres(Process):
         if self.identity is not None:
             for path in (draft, password_file):
                 os.chown(path, self.identity.uid, self.identity.gid)
+        making = asyncio.create_task(asyncio.to_thread(self._run_initdb, draft, password_file))
         try:
-            await asyncio.to_thread(self._run_initdb, draft, password_file)
+            await asyncio.shield(making)
         finally:
+            await asyncio.wait({making})  # a thread goes on though its waiter was cancelled
             password_file.unlink()
         draft.replace(self.cluster)
 
@@ -151,7 +154,7 @@ class Postgres(Process):
     async def _wait_for_leftovers(self) -> None:
         """A server whose parent was killed takes a moment to go; one that stays belongs to somebody."""
         deadline = monotonic() + _LEFTOVER_SECONDS
-        while running := _find_servers(self.cluster):
+        while running := [*_find_servers(self.cluster), *_find_servers(self._draft)]:
             if monotonic() > deadline:
                 raise LocalStackError(
                     f"another PostgreSQL (process {running[0]}) runs on {self.cluster}: "
