@@ -5,8 +5,6 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from pydantic_core import to_json
-
 from plazo.calendar.zone import load_zone
 from plazo.events.tickets import PolicyPublished
 from plazo.kernel.ids import derived_id
@@ -25,7 +23,7 @@ _EARLIEST_ZONE = timedelta(hours=14)  # a date begins there first
 
 
 @lru_cache(maxsize=512)
-def _parse(document: bytes) -> Policy:
+def _parse(document: str) -> Policy:
     return Policy.model_validate_json(document)
 
 
@@ -40,9 +38,9 @@ async def insert_policy(
 async def find_policy(connection: Connection, *, policy: str, version: str) -> Policy | None:
     """Return a version of a policy of the desk that the transaction names."""
     document = await connection.fetchval(
-        "SELECT document FROM policy_version WHERE policy = $1 AND version = $2", policy, version
+        "SELECT document::text FROM policy_version WHERE policy = $1 AND version = $2", policy, version
     )
-    return None if document is None else _parse(to_json(document))
+    return None if document is None else _parse(document)
 
 
 async def known_policy(connection: Connection, *, policy: str, version: str) -> Policy:
@@ -56,12 +54,12 @@ async def known_policy(connection: Connection, *, policy: str, version: str) -> 
 async def policy_in_force(connection: Connection, *, policy: str, at: datetime) -> Policy | None:
     """Return the version in force at an instant: the newest that is effective on that date in its own zone."""
     rows = await connection.fetch(
-        "SELECT document FROM policy_version WHERE policy = $1 AND effective_from <= $2 "
+        "SELECT document::text AS document FROM policy_version WHERE policy = $1 AND effective_from <= $2 "
         "ORDER BY effective_from DESC, published_at DESC LIMIT 10",
         policy,
         (at + _EARLIEST_ZONE).date(),
     )
-    versions = (_parse(to_json(row["document"])) for row in rows)
+    versions = (_parse(row["document"]) for row in rows)
     return next((version for version in versions if version.effective_from <= local_date(version, at)), None)
 
 
