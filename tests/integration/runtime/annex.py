@@ -121,9 +121,7 @@ def replies(count: int, *, desk_id: UUID | None = None, aggregate_id: UUID | Non
     ]
 
 
-def envelope(
-    event: Event, *, desk_id: UUID, aggregate_id: UUID, version: int, occurred_at: datetime = NOW
-) -> Envelope:
+def envelope(event: Event, *, desk_id: UUID, aggregate_id: UUID, version: int, occurred_at: datetime = NOW) -> Envelope:
     """Return an event as it arrives."""
     return Envelope(
         id=uuid4(),

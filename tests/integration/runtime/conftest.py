@@ -8,7 +8,14 @@ from harness import House, prepared_settings
 from integration.runtime.annex import Annex
 
 from plazo.local.nats import Nats
+from plazo.runtime import logs
 from plazo.runtime.database import Database
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_logs() -> None:
+    """Log as a service does; the library's own way draws every variable of a traceback, for seconds."""
+    logs.configure(service="tests", level="warning")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,104 @@
+"""A service process as containers run it: told to stop, it finishes what is under way."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+from harness import OPERATOR_KEY, eventually
+from integration.runtime.annex import Annex
+
+from plazo.local.ports import choose_port
+from plazo.runtime.identity import new_key
+from tickets.schemas import DeskCreate
+from tickets.usecases.desks import create_desk
+
+
+@pytest.fixture
+async def address(annex: Annex) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
+    """Run tickets as a process of its own; returns its address and the process."""
+    listen = f"127.0.0.1:{choose_port()}"
+    settings = annex.settings
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "plazo.cli", "serve", "tickets"),
+        env={
+            **os.environ,
+            "PLAZO_DATABASE_URL": settings.database_url.get_secret_value(),
+            "PLAZO_SYSTEM_DATABASE_URL": settings.system_database_url.get_secret_value(),
+            "PLAZO_NATS_URL": settings.nats_url.get_secret_value(),
+            "PLAZO_OPERATOR_KEY": OPERATOR_KEY,
+            "PLAZO_LISTEN": listen,
+            "PLAZO_LOG_LEVEL": "warning",
+        },
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+    async def is_ready() -> bool:
+        assert process.returncode is None, (await process.communicate())[1].decode()
+        try:
+            async with httpx.AsyncClient() as client:
+                return (await client.get(f"http://{listen}/readyz")).json()["status"] == "ready"
+        except httpx.TransportError:
+            return False
+
+    try:
+        await eventually(is_ready, seconds=40)
+        yield f"http://{listen}", process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def test_request_under_way_is_answered_and_the_process_ends_well(
+    annex: Annex, address: tuple[str, asyncio.subprocess.Process]
+):
+    url, process = address
+    desk_id, key = uuid4(), new_key()
+    await create_desk(annex.unit_of_work(desk_id), body=DeskCreate(name="Mesa", sandbox=True, clock_at=None), key=key)
+    caller = httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {key.token}"}, timeout=20)
+
+    async with caller, annex.superuser() as blocker:
+        async with blocker.transaction():
+            await blocker.execute("LOCK TABLE customer IN EXCLUSIVE MODE")  # the request hangs on this
+            request = asyncio.create_task(caller.post("/v1/customers", json={"name": "Una"}))
+            await eventually(lambda: waits_for_a_lock(blocker))
+            process.send_signal(signal.SIGTERM)
+            await asyncio.sleep(0.5)
+            assert not request.done()
+        answer = await request
+
+    assert answer.status_code == 201
+    async with asyncio.timeout(10):
+        assert await process.wait() == 0
+    rows = await annex.database.system.fetch(
+        "SELECT published_at IS NOT NULL AS published FROM outbox "
+        "WHERE desk_id = $1 AND type = 'customer.registered.v1'",
+        desk_id,
+    )
+    assert [row["published"] for row in rows] == [True], "what it announced last was brought to the bus"
+
+
+async def waits_for_a_lock(connection: asyncpg.Connection) -> bool:
+    waiting: bool = await connection.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+    return waiting
+
+
+async def test_missing_settings_stop_the_start_and_are_named():
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "plazo.cli", "serve", "tickets"),
+        env={name: value for name, value in os.environ.items() if not name.startswith("PLAZO_")},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 3
+    for name in ("PLAZO_DATABASE_URL", "PLAZO_SYSTEM_DATABASE_URL", "PLAZO_NATS_URL", "PLAZO_OPERATOR_KEY"):
+        assert name in "".join(said.decode().split())
