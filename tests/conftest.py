@@ -5,6 +5,14 @@ from collections.abc import AsyncIterator
 import pytest
 from harness import DeskUnderTest, House, running_house
 
+from plazo.runtime import logs
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_logs() -> None:
+    """Log as a service does; the library's own way draws every variable of a traceback, for seconds."""
+    logs.configure(service="tests", level="warning")
+
 
 @pytest.fixture(scope="session")
 async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:

@@ -22,9 +22,13 @@ def run_service(service: str) -> None:
     if not host or not port.isdecimal():
         fail(f"PLAZO_LISTEN is {settings.listen!r}; expected host:port", code=IN_THE_WAY)
     logs.configure(service=service, level=settings.log_level)
-    # uvicorn stops in good order, and then raises the signal once more: to have been told to stop is no failure.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     app = create_app(importlib.import_module(f"{service}.app").SERVICE, settings=settings)
+
+    def exit_code() -> int:
+        return int(app.state.runtime.has_failed) if hasattr(app.state, "runtime") else 0
+
+    # uvicorn stops in good order, and then raises the signal once more: to have been told to stop is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(exit_code()))
     uvicorn.run(
         app,
         host=host.strip("[]"),

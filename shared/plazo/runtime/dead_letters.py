@@ -78,6 +78,8 @@ async def replay_dead_letter(call: AdministratorCall, event_id: UUID) -> dict[st
         await call.runtime.consumers[event.producer].handle(event)
     except (NotYet, PlazoError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise StillFailing(f"{type(error).__name__}: {error}") from error
+    async with call.uow().begin() as tx:  # one that had taken effect before is not handled again, but settled
+        await inbox.mark_replayed(tx, event_id)
     return {"state": "replayed"}
 
 

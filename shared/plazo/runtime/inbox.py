@@ -5,10 +5,12 @@ that effect. An event at or below it was seen; the next one is handled; a later 
 before it have come.
 """
 
+import contextlib
 from typing import Any
 from uuid import UUID
 
 from plazo.events.envelope import Envelope
+from plazo.events.tickets import DeskCreated
 from plazo.runtime.database import Connection
 from plazo.runtime.unit_of_work import AlreadyDone, Transaction
 
@@ -16,7 +18,8 @@ _CLAIM = """
 INSERT INTO inbox_position AS p (desk_id, producer, aggregate_id, version, event_id)
 VALUES ($1, $2, $3, 0, $4)
 ON CONFLICT (producer, aggregate_id) DO UPDATE SET version = p.version
-RETURNING version, (SELECT clock_at FROM desk WHERE desk_id = $1) AS clock_at
+RETURNING version, (SELECT clock_at FROM desk WHERE desk_id = $1) AS clock_at,
+          EXISTS (SELECT FROM desk WHERE desk_id = $1) AS desk_is_known
 """
 _SETTLE = """
 WITH moved AS (
@@ -71,6 +74,7 @@ class InboxClaim:
 
         :raises AlreadyDone: if it took effect before
         :raises OutOfTurn: if one before it has not
+        :raises NotYet: if its desk is not known here, and so neither is the present of the desk
         """
         event = self._event
         row = await tx.connection.fetchrow(_CLAIM, event.desk_id, event.producer, event.aggregate_id, event.id)
@@ -79,6 +83,8 @@ class InboxClaim:
             raise AlreadyDone
         if row["version"] < event.aggregate_version - 1:
             raise OutOfTurn
+        if not row["desk_is_known"] and event.type != DeskCreated.type():
+            raise NotYet(f"desk {event.desk_id}")
         if row["clock_at"] is not None:
             tx.now = row["clock_at"]
 
@@ -137,6 +143,13 @@ async def stranded(connection: Connection, *, producer: str) -> list[Envelope]:
     return [Envelope.model_validate(row["envelope"]) for row in rows]
 
 
+async def mark_replayed(tx: Transaction, event_id: UUID) -> None:
+    """Close a dead letter whose event has taken effect."""
+    await tx.connection.execute(
+        "UPDATE dead_letter SET state = 'replayed', settled_at = now() WHERE event_id = $1 AND state = 'open'", event_id
+    )
+
+
 async def discard(tx: Transaction, event_id: UUID) -> Envelope | None:
     """Give up a dead letter: its aggregate goes on without it. Returns the event, None if there is no open one."""
     envelope = await tx.connection.fetchval(
@@ -148,6 +161,7 @@ async def discard(tx: Transaction, event_id: UUID) -> Envelope | None:
         return None
     event = Envelope.model_validate(envelope)
     claim = InboxClaim(event)
-    await claim.claim(tx)
-    await claim.settle(tx)
+    with contextlib.suppress(AlreadyDone):  # it took effect after all, in a delivery that was thought lost
+        await claim.claim(tx)
+        await claim.settle(tx)
     return event

@@ -77,6 +77,7 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_unpublished_idx ON outbox (seq) WHERE published_at IS NULL;
 CREATE UNIQUE INDEX outbox_aggregate_idx ON outbox (aggregate_id, aggregate_version);
+CREATE UNIQUE INDEX outbox_id_idx ON outbox (id);
 
 CREATE TABLE inbox_position (
   producer text NOT NULL,

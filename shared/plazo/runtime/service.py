@@ -57,6 +57,7 @@ class Runtime:
         self.settings = settings
         self.database = database
         self.clock = clock
+        self.has_failed = False
         self.outbox_wake = Wake()
         self.bus = Bus(settings.nats_url.get_secret_value(), name=service.name, replicas=settings.event_replicas)
         self.relay = Relay(database=database, bus=self.bus, producer=service.name, wake=self.outbox_wake)
@@ -113,7 +114,7 @@ class Runtime:
             tasks = [asyncio.create_task(runtime._run(stopping))]  # its own
             tasks += [asyncio.create_task(loop(runtime, stopping)) for loop in service.background]
             for task in tasks:
-                task.add_done_callback(_end_process_if_failed)
+                task.add_done_callback(runtime.end_process_if_failed)
             try:
                 yield runtime
             finally:
@@ -123,6 +124,13 @@ class Runtime:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
                 await runtime.bus.close()
+
+    def end_process_if_failed(self, task: "asyncio.Task[None]") -> None:
+        """End the process after a loop that ended by an error: it would look alive, and not be."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("loop_failed", exc_info=error)
+            self.has_failed = True
+            signal.raise_signal(signal.SIGTERM)
 
     async def _run(self, stopping: asyncio.Event) -> None:
         relay = asyncio.create_task(self.relay.run())
@@ -148,13 +156,6 @@ class Runtime:
             else:
                 return True
         return False
-
-
-def _end_process_if_failed(task: "asyncio.Task[None]") -> None:
-    """A loop that ends by an error leaves a service that looks alive and is not: better to be started anew."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.critical("loop_failed", exc_info=error)
-        signal.raise_signal(signal.SIGTERM)
 
 
 async def _reach_database(stack: AsyncExitStack, settings: Settings, *, service: str) -> Database:

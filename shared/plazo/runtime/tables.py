@@ -101,6 +101,7 @@ class Outbox(RuntimeTable, table=True):
     __table_args__ = (
         Index("outbox_unpublished_idx", "seq", postgresql_where=text("published_at IS NULL")),
         Index("outbox_aggregate_idx", "aggregate_id", "aggregate_version", unique=True),
+        Index("outbox_id_idx", "id", unique=True),
     )
 
     seq: int = Field(sa_column=Column(BigInteger, Identity(always=True), primary_key=True))

@@ -5,17 +5,10 @@ from contextlib import AsyncExitStack
 
 import pytest
 from harness import House, prepared_settings
-from integration.runtime.annex import Annex
+from integration.runtime.annex import DESK, Annex
 
 from plazo.local.nats import Nats
-from plazo.runtime import logs
 from plazo.runtime.database import Database
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _plain_logs() -> None:
-    """Log as a service does; the library's own way draws every variable of a traceback, for seconds."""
-    logs.configure(service="tests", level="warning")
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +20,9 @@ async def shared_annex(house: House, tmp_path_factory: pytest.TempPathFactory) -
         stack.push_async_callback(nats.stop)
         [settings] = (await prepared_settings(house.postgres, nats, ["tickets"], suffix="_annex")).values()
         database = await stack.enter_async_context(Database.connect(settings))
+        await database.system.execute(
+            "INSERT INTO desk (desk_id, name, sandbox, timezone) VALUES ($1, 'annex', false, 'UTC')", DESK
+        )
         yield Annex(
             settings=settings,
             database=database,

@@ -113,6 +113,15 @@ class TestHandling:
         )
         assert (await annex.lines(first.aggregate_id), position) == (["1", "3"], 4)
 
+    async def test_event_of_a_desk_not_known_yet_waits_for_it(self, annex: Annex) -> None:
+        bus = await annex.bus()
+        [event] = replies(1, desk_id=uuid4())
+
+        with pytest.raises(NotYet, match="desk"):
+            await annex.consumer(bus).handle(event)
+
+        assert await annex.lines(event.aggregate_id) == []
+
     async def test_handler_that_does_nothing_counts_as_done(self, annex: Annex):
         async def ignore(uow: UnitOfWork, received: Received[CustomerReplied]) -> None:
             """Have no effect, open no transaction."""

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from harness import Client, eventually
-from integration.runtime.annex import NOW, Annex
+from integration.runtime.annex import DESK, NOW, Annex
 
 from plazo.events.envelope import Envelope
 from plazo.events.tickets import CustomerReplied
@@ -127,7 +127,7 @@ async def test_one_relay_publishes_at_a_time(annex: Annex):
 
 
 async def test_crash_before_the_mark_publishes_again_with_one_effect(annex: Annex):
-    desk_id, ticket_id = uuid4(), uuid4()
+    desk_id, ticket_id = DESK, uuid4()
     bus = await annex.bus()
     await announce(annex, desk_id, ticket_id, times=2)
 

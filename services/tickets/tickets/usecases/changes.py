@@ -263,10 +263,12 @@ async def resolve(uow: UnitOfWork, *, ticket_id: UUID, body: schemas.ResolutionC
 
 async def close(uow: UnitOfWork, *, ticket_id: UUID, reason: str, by: By) -> schemas.TicketView:
     """Close: the customer confirms the resolution, or withdraws the request. :raises IllegalTransition:"""
+    action = Action.CONFIRM if reason == "confirmed" else Action.WITHDRAW
     async with changing(uow, ticket_id, by) as change:
+        next_state(change.before.state, action)
         _end_all_waits(change, by)
         change.act(
-            Action.CONFIRM if reason == "confirmed" else Action.WITHDRAW,
+            action,
             closed_at=change.now,
             closed_for=reason,
             held_for=None,
