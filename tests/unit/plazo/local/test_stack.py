@@ -239,7 +239,7 @@ async def test_leaves_nothing_behind_when_a_migration_fails(describe_stack):
         raise LocalStackError(f"the migration of {service} stopped with exit code 1")
 
     stack = describe_stack(migrate=fail)
-    with pytest.raises(LocalStackError, match="the migration of [a-z_]+ stopped"):
+    with pytest.raises(LocalStackError, match=r"the migration of [a-z_]+ stopped"):
         await stack.start()
     assert stack.describe().programs == {}
 
