@@ -74,9 +74,7 @@ async def test_shows_the_pages_of_a_service_under_its_name(gateway, name, page):
     assert reply["headers"]["x-forwarded-prefix"] == f"/{name}"
 
 
-@pytest.mark.parametrize(
-    "path", ["/v1", "/v1/ticketsx", "/v2/tickets", "/tickets", "/favicon.ico"]
-)
+@pytest.mark.parametrize("path", ["/v1", "/v1/ticketsx", "/v2/tickets", "/tickets", "/favicon.ico"])
 async def test_answers_404_in_problem_json_where_nobody_serves(gateway, path):
     reply = await gateway.get(path)
     assert reply.status_code == 404
