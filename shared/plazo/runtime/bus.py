@@ -30,6 +30,7 @@ PARTITIONS = 16
 _DUPLICATE_WINDOW_SECONDS = 120.0
 _KEEP_SECONDS = 14 * 24 * 3600.0
 _ACK_WAIT_SECONDS = 30.0
+_MAX_UNFINISHED = 2000
 _PUBLISH_TIMEOUT_SECONDS = 5.0
 
 
@@ -255,7 +256,7 @@ class Bus:
             ack_policy=AckPolicy.EXPLICIT,
             ack_wait=_ACK_WAIT_SECONDS,
             max_deliver=-1,
-            max_ack_pending=2000,
+            max_ack_pending=_MAX_UNFINISHED,
             num_replicas=self._replicas,
         )
         try:

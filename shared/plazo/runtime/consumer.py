@@ -29,10 +29,11 @@ _FETCH_SECONDS = 2.0
 _SWEEP_SECONDS = 2.0
 # A handler that fails is tried again after these pauses, then its event is set aside.
 _BACK_OFF_SECONDS = (0.05, 0.2, 1.0, 3.0)
-# What is awaited from another event is awaited this often (about five minutes) before it counts as failed.
+# What another event is going to bring is awaited on the bus this often, and then in the database: the bus has room
+# for so many unfinished events only, and they must not be the ones that wait.
 _NOT_YET_SECONDS = 0.1
-_NOT_YET_ATTEMPTS = 3000
-# The same two limits for an event that waits in the database, in sweeps.
+_NOT_YET_ATTEMPTS = 20
+# An event that waits in the database is called so many times; what it awaits has about five minutes.
 _FAILED_SWEEPS = 2
 _NOT_YET_SWEEPS = 150
 
@@ -139,11 +140,11 @@ class Consumer:
         """Handle a delivery to the end: done, waiting for its turn, asked for again, or set aside."""
         try:
             await self.handle(event)
-        except NotYet as error:
+        except NotYet:
             if delivery.attempt < _NOT_YET_ATTEMPTS:
                 await delivery.again(seconds=_NOT_YET_SECONDS)
                 return
-            await self._set_aside(event, reason=f"awaited in vain: {error}")
+            await self._keep(event, in_turn=True)
         except OUTAGE as error:
             log.info("database_away", error=str(error) or type(error).__name__)
             await delivery.again(seconds=0.5)
@@ -220,9 +221,9 @@ class Consumer:
             outbox_wake=self._wake,
         )
 
-    async def _keep(self, event: Envelope) -> bool:
+    async def _keep(self, event: Envelope, *, in_turn: bool = False) -> bool:
         async with self._unit_of_work(event, None).begin() as tx:
-            return await inbox.keep_waiting(tx.connection, event)
+            return await inbox.keep_waiting(tx.connection, event, in_turn=in_turn)
 
     async def _set_aside(self, event: Envelope, *, reason: str) -> None:
         log.error("dead_letter", type=event.type, event_id=str(event.id), reason=reason)
@@ -244,16 +245,20 @@ class Consumer:
         await delivery.done()
 
     async def _sweep(self) -> None:
-        """Call events whose turn came while nobody was there to call them."""
+        """Call events whose turn came while nobody was there to call them, and those that await another's."""
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
-            try:
-                for event in await inbox.stranded(self._database.system, producer=self.producer):  # type: ignore[arg-type]
-                    await self._call(event)
-            except OUTAGE:
-                continue
+            with contextlib.suppress(*OUTAGE):
+                while await self._call_stranded():
+                    pass
 
-    async def _call(self, event: Envelope) -> None:
+    async def _call_stranded(self) -> bool:
+        """Call a number of the events that wait; return whether one of them had its effect."""
+        async with self._database.system.acquire() as connection:
+            events = await inbox.stranded(connection, producer=self.producer)
+        return any([await self._call(event) for event in events])
+
+    async def _call(self, event: Envelope) -> bool:
         """Handle an event that waits; one that fails is called again by later sweeps before it is set aside."""
         try:
             await self.handle(event)
@@ -262,6 +267,7 @@ class Consumer:
         except Exception as error:  # noqa: BLE001  # as in _deliver
             sweeps = self._failed_sweeps[event.id] = self._failed_sweeps.get(event.id, 0) + 1
             if sweeps < (_NOT_YET_SWEEPS if isinstance(error, NotYet) else _FAILED_SWEEPS):
-                return
+                return False
             await self._set_aside(event, reason=f"{type(error).__name__}: {error}")
         self._failed_sweeps.pop(event.id, None)
+        return True

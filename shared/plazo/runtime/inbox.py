@@ -49,7 +49,7 @@ SELECT w.envelope FROM inbox_waiting w JOIN inbox_position p USING (producer, ag
 WHERE w.producer = $1 AND w.aggregate_version = p.version + 1
   AND NOT EXISTS (SELECT FROM dead_letter d
                   WHERE d.event_id = (w.envelope->>'id')::uuid AND d.state = 'open')
-LIMIT 100
+ORDER BY random() LIMIT 500
 """
 
 
@@ -105,11 +105,14 @@ async def next_waiting(connection: Connection, event: Envelope) -> Envelope | No
     return None if envelope is None else Envelope.model_validate(envelope)
 
 
-async def keep_waiting(connection: Connection, event: Envelope) -> bool:
-    """Keep an event that came too early; false if its turn has come in the meantime. Call inside a transaction."""
+async def keep_waiting(connection: Connection, event: Envelope, *, in_turn: bool) -> bool:
+    """Keep an event that came too early, or, `in_turn`, one that awaits what an event elsewhere is going to bring.
+
+    False if it need not wait any more: its turn came in the meantime, or its effect. Call inside a transaction.
+    """
     row = await connection.fetchrow(_CLAIM, event.desk_id, event.producer, event.aggregate_id, event.id)
     assert row is not None
-    if row["version"] >= event.aggregate_version - 1:
+    if row["version"] >= event.aggregate_version - (0 if in_turn else 1):
         return False
     await connection.execute(
         _WAIT,
@@ -138,7 +141,10 @@ async def bury(connection: Connection, event: Envelope, *, reason: str) -> None:
 
 
 async def stranded(connection: Connection, *, producer: str) -> list[Envelope]:
-    """Return waiting events whose turn has come: their predecessor's handler died before it called them."""
+    """Return some of the waiting events whose turn has come, by chance, so that none keeps the others from it.
+
+    The handler of their predecessor died before it called them, or they await another event.
+    """
     rows = await connection.fetch(_STRANDED, producer)
     return [Envelope.model_validate(row["envelope"]) for row in rows]
 

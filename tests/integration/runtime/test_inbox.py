@@ -238,6 +238,26 @@ class TestReading:
         assert await annex.lines(asking[0].aggregate_id) == ["1", "2"]
         assert await annex.letters(asking[0].aggregate_id) == []
 
+    async def test_events_that_await_something_leave_room_for_the_others(
+        self, annex: Annex, monkeypatch: pytest.MonkeyPatch
+    ):
+        # The bus has room for 20 unfinished events, and 40 await what never comes.
+        monkeypatch.setattr("plazo.runtime.bus._MAX_UNFINISHED", 20)
+        monkeypatch.setattr("plazo.runtime.consumer._NOT_YET_ATTEMPTS", 2)
+        awaiting = {event.aggregate_id: event for event in (replies(1)[0] for _ in range(40))}
+        free = replies(1)
+
+        async def wait_in_vain(uow: UnitOfWork, received: Received[CustomerReplied]) -> None:
+            if received.envelope.aggregate_id in awaiting:
+                raise NotYet("what never comes")
+            await annex.write_line(uow, received)
+
+        bus = await annex.bus()
+        await bus.publish([*awaiting.values(), *free])
+        async with reading(annex.consumer(bus, handler=wait_in_vain)):
+            await eventually(lambda: all_lines(annex, free))
+        await annex.database.system.execute("DELETE FROM inbox_waiting")  # leave nothing for the next sweep
+
     @pytest.mark.parametrize(
         ("change", "body", "reason"),
         [
