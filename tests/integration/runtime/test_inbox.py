@@ -255,7 +255,7 @@ class TestReading:
         bus = await annex.bus()
         await bus.publish([*awaiting.values(), *free])
         async with reading(annex.consumer(bus, handler=wait_in_vain)):
-            await eventually(lambda: all_lines(annex, free))
+            await eventually(lambda: all_lines(annex, free), seconds=60)
         await annex.database.system.execute("DELETE FROM inbox_waiting")  # leave nothing for the next sweep
 
     @pytest.mark.parametrize(
