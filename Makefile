@@ -14,7 +14,7 @@ run: $(VENV)/.stamp-local ## start Plazo on this machine; Ctrl-C stops it (make 
 	@exec $(BIN)/plazo up $(ARGS)
 
 test: $(VENV)/.stamp-dev ## run all tests (make test ARGS="tests/unit -x")
-	$(BIN)/pytest -n 2 $(ARGS)
+	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 
 check: $(VENV)/.stamp-dev ## lint, format, types, layers
 	$(BIN)/ruff check .
@@ -22,13 +22,11 @@ check: $(VENV)/.stamp-dev ## lint, format, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-ifneq ($(wildcard bench/__main__.py),)
-bench: $(VENV)/.stamp-dev ## measure against the limits and peers of the same machine
-	$(BIN)/python -m bench $(ARGS)
-endif
+bench: $(VENV)/.stamp-bench ## measure against limits and peers on this machine (make bench ARGS="calendar")
+	PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
 
 lock: $(VENV)/.stamp-dev ## write the hashed requirements anew from the .in files
-	cd $(REQUIREMENTS) && for name in build run local dev; do \
+	cd $(REQUIREMENTS) && for name in build run local dev bench; do \
 	  ../../$(BIN)/uv pip compile $$name.in --universal --python-version 3.11 --generate-hashes \
 	    --no-header --no-annotate --quiet --output-file $$name.txt || exit 1; \
 	done

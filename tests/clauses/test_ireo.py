@@ -131,3 +131,25 @@ async def test_ire_11_closing_is_notified_by_email(house: House) -> None:
     (closed,) = [message for message in messages["items"] if message["template"] == "closed"]
     assert closed["channel"] == "email"
     assert "IRE-11" in closed["clauses"]
+
+
+async def test_ire_19_compliance_is_reported_with_cause_and_measure_of_each_miss(house: House) -> None:
+    desk = await house.new_desk(at="2026-05-04T08:00:00Z")
+    contract = await signed(desk, "standard")
+    kept, missed = [await desk.open_ticket(contract, facts={"impact": "stopped"}) for _ in range(2)]
+    await desk.admin.ok("POST", f"/v1/tickets/{kept['ticket_id']}/replies", json={"text": "Lo miramos"})
+    await desk.settled()
+    await desk.advance(to="2026-05-04T10:00:00Z")  # an hour after both were due
+    broken = clock_of(await desk.ticket(missed), "first_response")
+    review = {"cause": "sin guardia", "corrective_action": "guardia los lunes"}
+
+    await desk.admin.ok("POST", f"/v1/clocks/{broken['clock_id']}/review", json=review)
+    report = await desk.admin.ok("GET", "/v1/compliance?from=2026-05-01&until=2026-06-01")
+
+    (group,) = [group for group in report["groups"] if group["kind"] == "first_response"]
+    assert (group["plan"], group["severity"], group["commitment"]) == ("standard", "1", "objective")
+    assert (group["met"], group["missed"], group["decided"], group["percentage"]) == (1, 1, 2, 50.0)
+    (miss,) = group["misses"]
+    assert (miss["number"], miss["cause"], miss["corrective_action"]) == (missed["number"], *review.values())
+    behind = await desk.admin.ok("GET", group["promises"]["met"])
+    assert [one["number"] for one in behind["items"]] == [kept["number"]]

@@ -105,3 +105,53 @@ async def test_pro_10_requests_come_by_email(house: House, channel: str, clause:
 
     assert problem["clause"] == clause
     assert when_mail_fails["number"]
+
+
+async def test_pro_06_service_hours_have_a_lunch_gap(house: House) -> None:
+    desk = await house.new_desk(at="2026-05-04T14:00:00Z")
+    await signed(desk)
+    span = "from=2026-04-30T00:00:00Z&until=2026-05-05T05:00:00Z"
+
+    hours = await desk.admin.ok("GET", f"/v1/calendars/prodequa/service/hours?{span}")
+
+    # Thursday 30 April and Monday 4 May, 08:00-12:00 and 14:00-18:00; Friday 1 May is a holiday
+    assert [(one["from"], one["until"]) for one in hours["items"]] == [
+        ("2026-04-30T13:00:00Z", "2026-04-30T17:00:00Z"),
+        ("2026-04-30T19:00:00Z", "2026-04-30T23:00:00Z"),
+        ("2026-05-04T13:00:00Z", "2026-05-04T17:00:00Z"),
+        ("2026-05-04T19:00:00Z", "2026-05-04T23:00:00Z"),
+    ]
+    question = {
+        "calendar": {"policy": "prodequa", "calendar": "service"},
+        "start": "2026-05-04T14:00:00Z",
+        "target": "6h",
+    }
+    answer = await desk.admin.ok("POST", "/v1/deadlines", json=question)
+    # 09:00 to 12:00 and 14:00 to 17:00
+    assert answer["due_at"] == "2026-05-04T22:00:00Z"
+
+
+async def test_pro_17_waiting_for_the_customer_lengthens_the_response(house: House) -> None:
+    desk = await house.new_desk(at="2026-05-04T14:00:00Z")
+    contract = await signed(desk)
+    ticket = await desk.open_ticket(contract, facts={"out_of_service": True})
+    path = f"/v1/tickets/{ticket['ticket_id']}"
+    # 6 h
+    assert clock_of(ticket, "first_response")["due_at"] == "2026-05-04T20:00:00Z"
+
+    await desk.advance(to="2026-05-04T15:00:00Z")
+    await desk.admin.ok("POST", f"{path}/waits", json={"cause": "customer", "reason": "faltan los registros"})
+    await desk.settled()
+    waiting = clock_of(await desk.ticket(ticket), "first_response")
+    await desk.advance(to="2026-05-04T17:30:00Z")
+    await desk.admin.ok("POST", f"{path}/waits/customer/end")
+    await desk.settled()
+
+    assert (waiting["state"], waiting["due_at"]) == ("paused", None)
+    clock = clock_of(await desk.ticket(ticket), "first_response")
+    # 6 h and the 2 h 30 of the wait
+    assert (clock["state"], clock["due_at"]) == ("running", "2026-05-04T22:30:00Z")
+    history = await desk.admin.ok("GET", f"/v1/clocks/{clock['clock_id']}/history")
+    assert [(one["from"], one["until"], one["cause"]) for one in history["pauses"]] == [
+        ("2026-05-04T15:00:00Z", "2026-05-04T17:30:00Z", "customer")
+    ]

@@ -215,7 +215,7 @@ class TestImage:
 
 
 class TestLocks:
-    @pytest.mark.parametrize("name", ["build", "run", "local", "dev"])
+    @pytest.mark.parametrize("name", ["build", "run", "local", "dev", "bench"])
     def test_are_hashed_and_name_no_host(self, name):
         text = (DEPLOY / f"requirements/{name}.txt").read_text()
         assert "://" not in text

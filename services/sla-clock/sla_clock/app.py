@@ -7,17 +7,25 @@ from plazo.runtime.consumer import merge_handlers
 from plazo.runtime.service import Service
 from plazo.runtime.web import create_app as create_service_app
 from sla_clock import consumers
-from sla_clock.routes import clocks, compliance, desk_clock, questions
-from sla_clock.timers import fire_when_due
+from sla_clock.routes import availability, clocks, compliance, desk_clock, outages, questions, recomputations
+from sla_clock.timers import audit_timers, fire_when_due, recompute_when_asked
 
 SERVICE = Service(
     name="sla_clock",
     title="sla-clock",
     description="The only owner of time: calendars, clocks, timers, and the test clock of a sandbox desk.",
-    routers=(clocks.router, desk_clock.router, questions.router, compliance.router),
+    routers=(
+        clocks.router,
+        desk_clock.router,
+        questions.router,
+        compliance.router,
+        recomputations.router,
+        outages.router,
+        availability.router,
+    ),
     # The time of sandbox desks is moved here, and so is not read.
     handlers=merge_handlers({"tickets": desks.HANDLERS["tickets"]}, policies.HANDLERS, consumers.HANDLERS),
-    background=(fire_when_due,),
+    background=(fire_when_due, audit_timers, recompute_when_asked),
     max_body_bytes=16_000_000,  # ten thousand questions, each with a calendar of its own
 )
 

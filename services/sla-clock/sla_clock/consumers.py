@@ -4,6 +4,7 @@ from typing import Any
 
 from plazo.events.escalation import TimerRequested, TimerWithdrawn
 from plazo.events.tickets import (
+    ContractSigned,
     CustomerReplied,
     TicketAdmitted,
     TicketAnswered,
@@ -20,6 +21,8 @@ from plazo.events.tickets import (
 from plazo.runtime.consumer import Handlers, Received
 from plazo.runtime.unit_of_work import UnitOfWork
 from sla_clock.domain import facts
+from sla_clock.repository.agreements import Contract
+from sla_clock.usecases.measure_availability import keep_contract
 from sla_clock.usecases.record_fact import record_fact, register_ticket
 from sla_clock.usecases.request_timer import request_timer, withdraw_timer
 
@@ -109,6 +112,20 @@ async def on_ticket_closed(uow: UnitOfWork, received: Received[TicketClosed]) ->
     await _record(uow, received, facts.Closed(received.payload.reason))
 
 
+async def on_contract_signed(uow: UnitOfWork, received: Received[ContractSigned]) -> None:
+    """Keep what availability needs of it."""
+    event = received.payload
+    await keep_contract(
+        uow,
+        Contract(
+            contract_id=event.contract_id,
+            customer_id=event.customer_id,
+            policy=event.policy,
+            valid_from=event.valid_from,
+        ),
+    )
+
+
 async def on_timer_requested(uow: UnitOfWork, received: Received[TimerRequested]) -> None:
     """Arm a timer for another service."""
     event = received.payload
@@ -131,6 +148,7 @@ async def on_timer_withdrawn(uow: UnitOfWork, received: Received[TimerWithdrawn]
 
 HANDLERS: dict[str, Handlers] = {
     "tickets": {
+        ContractSigned: on_contract_signed,
         TicketOpened: on_ticket_opened,
         TicketAdmitted: on_ticket_admitted,
         TicketHeld: on_ticket_held,

@@ -1,10 +1,11 @@
 """The tables of sla-clock, as rows. Migrations make them; a test holds the two together."""
 
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, MetaData, SmallInteger, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, Index, MetaData, Numeric, SmallInteger, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
@@ -22,11 +23,14 @@ METADATA = SlaClockTable.metadata
 class Ticket(SlaClockTable, table=True):
     """What a ticket's promises are decided with; its row is the lock of everything about the ticket.
 
-    `timezone` and `region` say where the customer is. `live` is false in a sandbox desk.
+    `timezone` and `region` say where the customer is. `live` is false in a sandbox desk. It opened under
+    `policy_version`; `terms_version` holds since a recomputation, if there was one.
     """
 
     __tablename__ = "ticket"
-    __table_args__ = (Index(None, "desk_id"),)
+    __table_args__ = (
+        Index("ticket_open_idx", "desk_id", "policy", "ticket_id", postgresql_where=text("NOT is_closed")),
+    )
 
     ticket_id: UUID = Field(primary_key=True)
     desk_id: UUID
@@ -38,10 +42,15 @@ class Ticket(SlaClockTable, table=True):
     region: str | None = Field(sa_type=Text)
     live: bool
     opened_at: datetime = instant()
+    terms_version: str | None = Field(sa_type=Text)
+    is_closed: bool = Field(sa_column_kwargs={"server_default": text("false")})
 
 
 class TicketFact(SlaClockTable, table=True):
-    """Something that happened to a ticket, as `tickets` announced it under `version`. Rows are never changed."""
+    """Something that happened to a ticket, as `tickets` announced it under `version`. Rows are never changed.
+
+    `part` counts what was added here behind that: a change of terms.
+    """
 
     __tablename__ = "ticket_fact"
 
@@ -51,6 +60,7 @@ class TicketFact(SlaClockTable, table=True):
     occurred_at: datetime = instant()
     recorded_at: datetime = instant()
     fact: dict[str, Any] = json_column()
+    part: int = Field(primary_key=True, sa_column_kwargs={"server_default": text("0")})
 
 
 class Clock(SlaClockTable, table=True):
@@ -123,6 +133,7 @@ class Timer(SlaClockTable, table=True):
         CheckConstraint("state IN ('armed', 'fired', 'withdrawn', 'failed')", name="state"),
         Index("timer_due_idx", "due_at", postgresql_where=text("state = 'armed' AND live")),
         Index("timer_desk_due_idx", "desk_id", "due_at", postgresql_where=text("state = 'armed'")),
+        Index("timer_failed_idx", "due_at", postgresql_where=text("state = 'failed' AND live")),
     )
 
     timer_id: UUID = Field(primary_key=True)
@@ -148,3 +159,123 @@ class DeskAdvance(SlaClockTable, table=True):
     target_at: datetime = instant()
     fired: int = Field(sa_type=BigInteger)
     done: bool
+
+
+class Recomputation(SlaClockTable, table=True):
+    """A request to count open tickets by another version of their policy, done in the background."""
+
+    __tablename__ = "recomputation"
+    __table_args__ = (
+        CheckConstraint("state IN ('running', 'done', 'undoing', 'undone')", name="state"),
+        Index("recomputation_list_idx", "desk_id", "recomputation_id"),
+        Index(
+            "recomputation_unfinished_idx",
+            "desk_id",
+            "policy",
+            unique=True,
+            postgresql_where=text("state IN ('running', 'undoing')"),
+        ),
+    )
+
+    recomputation_id: UUID = Field(primary_key=True)
+    desk_id: UUID
+    policy: str = Field(sa_type=Text)
+    from_version: str | None = Field(sa_type=Text)
+    to_version: str = Field(sa_type=Text)
+    reason: str = Field(sa_type=Text)
+    requested_by: str = Field(sa_type=Text)
+    requested_at: datetime = instant()
+    state: str = Field(sa_type=Text)
+    finished_at: datetime | None = instant(nullable=True)
+
+
+class RecomputedTicket(SlaClockTable, table=True):
+    """A ticket that a recomputation names, and what came of it.
+
+    `skipped`: it had been closed, or recomputed by then. `failed`: the error is in the log. `kept`: it could not be
+    undone, because it had been closed, or recomputed again. `changes` are its clocks before and after,
+    `before_version` what held before.
+    """
+
+    __tablename__ = "recomputed_ticket"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('waiting', 'applied', 'skipped', 'undoing', 'undone', 'kept', 'failed')", name="state"
+        ),
+        Index(
+            "recomputed_ticket_waiting_idx",
+            "recomputation_id",
+            "ticket_id",
+            postgresql_where=text("state IN ('waiting', 'undoing')"),
+        ),
+    )
+
+    recomputation_id: UUID = Field(primary_key=True)
+    ticket_id: UUID = Field(primary_key=True)
+    desk_id: UUID
+    state: str = Field(sa_type=Text)
+    before_version: str | None = Field(sa_type=Text)
+    changes: list[Any] = json_column(sa_column_kwargs={"server_default": text("'[]'")})
+
+
+class Contract(SlaClockTable, table=True):
+    """A copy of what availability needs of a contract."""
+
+    __tablename__ = "contract"
+    __table_args__ = (Index(None, "desk_id"),)
+
+    contract_id: UUID = Field(primary_key=True)
+    desk_id: UUID
+    customer_id: UUID
+    policy: str = Field(sa_type=Text)
+    valid_from: date
+
+
+class AvailabilityAgreement(SlaClockTable, table=True):
+    """The availability agreed for a contract from the month of `since` on. EXP-05
+
+    `component` is empty for all of the contract.
+    """
+
+    __tablename__ = "availability_agreement"
+    __table_args__ = (
+        CheckConstraint("agreed_percent > 0 AND agreed_percent <= 100", name="percent"),
+        Index(None, "desk_id"),
+    )
+
+    contract_id: UUID = Field(primary_key=True)
+    component: str = Field(primary_key=True, sa_type=Text)
+    since: date = Field(primary_key=True)
+    desk_id: UUID
+    agreed_percent: Decimal = Field(sa_type=Numeric)
+    agreed_by: str = Field(sa_type=Text)
+    agreed_at: datetime = instant()
+
+
+class Outage(SlaClockTable, table=True):
+    """A stretch of time in which a contract, or a component that contracts share, was out of service.
+
+    `fingerprint` is how monitoring tells its alerts apart; `ended_at` is null while the outage lasts.
+    """
+
+    __tablename__ = "outage"
+    __table_args__ = (
+        CheckConstraint("contract_id IS NOT NULL OR component IS NOT NULL", name="place"),
+        CheckConstraint("ended_at >= started_at", name="span"),
+        Index("outage_list_idx", "desk_id", "started_at", "outage_id"),
+        Index("outage_fingerprint_idx", "desk_id", "fingerprint", postgresql_where=text("ended_at IS NULL")),
+    )
+
+    outage_id: UUID = Field(primary_key=True)
+    desk_id: UUID
+    contract_id: UUID | None
+    component: str | None = Field(sa_type=Text)
+    cause: str | None = Field(sa_type=Text)
+    planned: bool
+    summary: str | None = Field(sa_type=Text)
+    fingerprint: str | None = Field(sa_type=Text)
+    started_at: datetime = instant()
+    ended_at: datetime | None = instant(nullable=True)
+    reported_by: str = Field(sa_type=Text)
+    recorded_at: datetime = instant()
+    revision: int

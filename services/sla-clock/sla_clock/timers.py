@@ -1,6 +1,7 @@
-"""The loop that fires what is due in live desks, on the instant."""
+"""The loops beside the API: what is due in live desks is fired on the instant, recomputations are worked off."""
 
 import asyncio
+import contextlib
 
 import structlog
 from prometheus_client import Gauge, Histogram
@@ -8,8 +9,9 @@ from prometheus_client import Gauge, Histogram
 from plazo.runtime.database import OUTAGE
 from plazo.runtime.service import Runtime
 from sla_clock.repository.timers import BATCH
-from sla_clock.usecases.alarm import ARMED, SWEEP
-from sla_clock.usecases.fire_timers import fire_live_timers, look_ahead
+from sla_clock.usecases.alarm import ARMED, ASKED, SWEEP
+from sla_clock.usecases.fire_timers import count_past_due, fire_live_timers, look_ahead
+from sla_clock.usecases.work_off_recomputations import work_off
 
 log = structlog.get_logger(__name__)
 
@@ -17,11 +19,12 @@ _FINE = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60
 DETECTION_LAG = Histogram(
     "plazo_timer_detection_seconds", "time from a due instant to the transaction that fires it", buckets=_FINE
 )
-PAST_DUE = Gauge("plazo_timers_past_due", "live timers past due and not fired, as of the last look")
+PAST_DUE = Gauge("plazo_timers_past_due", "live timers past due and not fired, failed ones included")
 
 # A timer past due that is not ours to take is being fired by another, or its ticket is being changed.
 _BUSY_SECONDS = 0.005
 _OUTAGE_SECONDS = 0.5
+_AUDIT_SECONDS = 1.0
 
 
 async def fire_when_due(runtime: Runtime, stopping: asyncio.Event) -> None:
@@ -44,8 +47,32 @@ async def fire_and_look(runtime: Runtime) -> float:
     except OUTAGE as error:
         log.info("timers_wait", error=str(error) or type(error).__name__)
         return _OUTAGE_SECONDS
-    PAST_DUE.set(outlook.past_due)
     if outlook.next_due_at is None:
         return SWEEP.total_seconds()
     ahead = (outlook.next_due_at - runtime.clock.now()).total_seconds()
     return min(max(ahead, _BUSY_SECONDS), SWEEP.total_seconds())
+
+
+async def audit_timers(runtime: Runtime, stopping: asyncio.Event) -> None:
+    """Count what is past due and not fired, each second, whatever the loop that fires is doing."""
+    work = runtime.system_work()
+    while not stopping.is_set():
+        try:
+            PAST_DUE.set(await count_past_due(work))
+        except OUTAGE as error:
+            log.info("audit_waits", error=str(error) or type(error).__name__)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), _AUDIT_SECONDS)
+
+
+async def recompute_when_asked(runtime: Runtime, stopping: asyncio.Event) -> None:
+    """Work off recomputations, until `stopping` is set; what another process left is taken up too."""
+    work = runtime.system_work()
+    while not stopping.is_set():
+        try:
+            is_busy = await work_off(work)
+        except OUTAGE as error:
+            log.info("recomputations_wait", error=str(error) or type(error).__name__)
+            is_busy = False
+        if not is_busy:
+            await ASKED.wait(at_most=SWEEP.total_seconds())

@@ -139,8 +139,8 @@ class WorkingTime:
         ends = table.ends
         while ends[index] <= start:
             index += 1
-        opens = table.starts[index]
-        goal = max(start, opens) - table.lag[index] + target
+        opens, lag = table.starts[index], table.lag
+        goal = (opens if opens > start else start) - lag[index] + target  # noqa: FURB136  # `max` costs a tenth of it
         if goal > table.total:
             self._lengthen(table, start)
             return self.due_micros(start, target)
@@ -148,7 +148,7 @@ class WorkingTime:
         worked = table.worked
         while worked[index] < goal:
             index += 1
-        return goal + table.lag[index]
+        return goal + lag[index]
 
     def working_micros(self, start: int, until: int, pauses: Sequence[Span] = ()) -> int:
         """Do what :meth:`working_time` does, in microseconds."""
@@ -162,14 +162,15 @@ class WorkingTime:
         while ends[index] <= start:
             index += 1
         opens = starts[index]
-        before = max(start, opens) - lag[index]
+        before = (opens if opens > start else start) - lag[index]  # noqa: FURB136  # as above
         index = by_time[(until - first) >> SHIFT]
         while ends[index] <= until:
             index += 1
         opens = starts[index]
-        work = max(until, opens) - lag[index] - before
-        for pause_start, pause_end in merge_spans(pauses) if pauses else ():
-            work -= self.working_micros(max(pause_start, start), min(pause_end, until))
+        work = (opens if opens > until else until) - lag[index] - before  # noqa: FURB136  # as above
+        if pauses:
+            for pause_start, pause_end in merge_spans(pauses):
+                work -= self.working_micros(max(pause_start, start), min(pause_end, until))
         return work
 
     def due_batch(self, starts: Micros, targets: Micros | int) -> Micros:

@@ -76,7 +76,7 @@ class Database:
     @asynccontextmanager
     async def connect(cls, settings: Settings) -> AsyncIterator["Database"]:
         """Hold both pools open for the time of the block."""
-        system_connections = max(2, settings.database_connections // 3)
+        system_connections = max(4, settings.database_connections // 3)
         desk = await open_pool(settings.database_url.get_secret_value(), connections=settings.database_connections)
         try:
             system = await open_pool(settings.system_database_url.get_secret_value(), connections=system_connections)

@@ -3,11 +3,13 @@
 import asyncio
 from datetime import timedelta
 
+import asyncpg
 from harness import House, eventually
+from prometheus_client import REGISTRY
 
 from plazo.kernel.ids import new_id
 from sla_clock.repository import timers
-from sla_clock.usecases.fire_timers import fire_live_timers, look_ahead
+from sla_clock.usecases.fire_timers import count_past_due, fire_live_timers, look_ahead
 
 SECONDS = """
 policy: seconds
@@ -51,7 +53,7 @@ async def test_live_promise_is_broken_on_the_instant(house: House):
 async def test_replicas_fire_each_timer_once(house: House):
     """A backlog, as after an outage: four replicas at once, in order, none twice."""
     work = house.runtime("sla_clock").system_work()
-    desk_id, count = new_id(), 1_200
+    desk_id, count = (await house.new_desk(sandbox=False)).desk_id, 600  # more than a batch
     async with work.begin() as tx:
         await tx.connection.execute(
             "INSERT INTO ticket SELECT gen_random_uuid(), $1, n::text, $1, 'none', '1', NULL, NULL, true, now() "
@@ -75,11 +77,12 @@ async def test_replicas_fire_each_timer_once(house: House):
     events = await house.events("sla_clock", desk_id, "timer.fired.v1")
     assert len({event["data"]["timer_id"] for event in events}) == len(events) == count
     assert (await look_ahead(work)).past_due == 0
+    await house.settled(desk_id)
 
 
 async def test_timer_that_cannot_be_fired_does_not_stand_before_the_others(house: House):
     work = house.runtime("sla_clock").system_work()
-    desk_id, broken, whole = new_id(), new_id(), new_id()
+    desk_id, broken, whole = (await house.new_desk(sandbox=False)).desk_id, new_id(), new_id()
     async with work.begin() as tx:
         for ticket_id, purpose, requested_by in ((broken, "clocks", None), (whole, "request", "nobody")):
             await tx.connection.execute(
@@ -101,3 +104,45 @@ async def test_timer_that_cannot_be_fired_does_not_stand_before_the_others(house
         return found == {broken: "failed", whole: "fired"}
 
     await eventually(states)
+
+
+def late_timers() -> float:
+    """How many timers were fired more than a second late."""
+    name = "plazo_timer_detection_seconds"
+    in_time = REGISTRY.get_sample_value(f"{name}_bucket", {"le": "1.0"}) or 0.0
+    return (REGISTRY.get_sample_value(f"{name}_count") or 0.0) - in_time
+
+
+async def test_auditor_counts_what_is_past_due_and_the_histogram_how_late(house: House):
+    """A timer whose ticket another holds cannot be fired: it is counted; once it has fired, so is how late it was."""
+    work, timer_id = house.runtime("sla_clock").system_work(), new_id()
+    desk_id = (await house.new_desk(sandbox=False)).desk_id
+    before = await count_past_due(work)
+    before_late = late_timers()
+    other = await asyncpg.connect(house.settings["sla_clock"].system_database_url.get_secret_value())
+    try:
+        await other.execute(
+            "INSERT INTO ticket VALUES ($1, $2, 'n', $2, 'none', '1', NULL, NULL, true, now())", timer_id, desk_id
+        )
+        async with other.transaction():
+            await other.execute("SELECT FROM ticket WHERE ticket_id = $1 FOR UPDATE", timer_id)
+            async with work.begin() as tx:
+                await tx.connection.execute(
+                    "INSERT INTO timer "
+                    "VALUES ($1, $2, $1, 'request', now() - interval '2 s', true, 'armed', 'nobody', '{}')",
+                    timer_id,
+                    desk_id,
+                )
+
+            async def is_counted():
+                return REGISTRY.get_sample_value("plazo_timers_past_due") == before + 1
+
+            await eventually(is_counted)
+    finally:
+        await other.close()
+
+    async def is_fired():
+        return late_timers() > before_late
+
+    await eventually(is_fired)
+    assert await count_past_due(work) == before

@@ -1,7 +1,12 @@
 """Deadlines, working times, previews and hours over HTTP."""
 
+import asyncio
+from datetime import timedelta
+
 import pytest
 from harness import DeskUnderTest
+
+from plazo.kernel.time import format_instant, parse_instant
 
 OFFICE = {
     "timezone": "Europe/Madrid",
@@ -32,32 +37,126 @@ async def test_deadline_and_its_inverse(desk: DeskUnderTest):
 
 
 OVERLAPPING = {"timezone": "UTC", "hours": {"mon": ["09:00-12:00", "11:00-13:00"]}}
+CROWDED = {"timezone": "UTC", "hours": {"mon": [f"{hour:02}:00-{hour:02}:30" for hour in range(13)]}}
+LATER = {"timezone": "UTC", "hours": "24x7", "effective_from": "2027-01-01"}
+BACKWARDS = [{"from": "2026-05-04T12:00:00Z", "until": "2026-05-04T11:00:00Z"}]
+# What is wrong with a question of either kind.
 BAD = [
-    ({"start": "2026-05-04T10:00:00"}, "/start", "offset"),
-    ({"target": "-4h"}, "/target", "not a target"),
-    ({"target": "1000000 days"}, "/target", "hundred years"),
-    ({"target": 4}, "/target", "expected a length"),
-    ({"calendar": {"timezone": "Mars/Olympus", "hours": "24x7"}}, "/calendar/timezone", "unknown time zone"),
-    ({"calendar": {"timezone": "UTC", "hours": {}}}, "/calendar/hours", "never opens"),
-    ({"calendar": {"timezone": "UTC", "hours": {"mon": ["09:00-09:00"]}}}, "/calendar/hours/mon/0", "no length"),
-    ({"calendar": OVERLAPPING}, "/calendar/hours/mon/1", "overlaps"),
-    ({"calendar": {"timezone": "UTC", "hours": "24x7", "effective_from": "2027-01-01"}}, "", "takes effect"),
-    ({"calendar": None}, "/calendar", "expected `calendar`"),
-    ({"calendar": {"policy": "none", "calendar": "x"}}, None, "no policy none"),
-    ({"pauses": [{"from": "2026-05-04T12:00:00Z", "until": "2026-05-04T11:00:00Z"}]}, "/pauses/0", "ends before"),
-    ({"extra": 1}, "/extra", "not permitted"),
+    pytest.param({"calendar": {"timezone": "Mars/Olympus", "hours": "24x7"}}, "/calendar/timezone",
+                 "unknown time zone", id="a zone that does not exist"),
+    pytest.param({"calendar": {"timezone": "UTC", "hours": {}}}, "/calendar/hours", "never opens", id="never opens"),
+    pytest.param({"calendar": {"timezone": "UTC", "hours": {"mon": ["09:00-09:00"]}}}, "/calendar/hours/mon/0",
+                 "no length", id="a window of no length"),
+    pytest.param({"calendar": OVERLAPPING}, "/calendar/hours/mon/1", "overlaps", id="windows that overlap"),
+    pytest.param({"calendar": CROWDED}, "/calendar/hours", "at most 12 windows", id="too many windows"),
+    pytest.param({"calendar": LATER}, "", "takes effect on 2027-01-01", id="before the first version"),
+    pytest.param({"calendar": None}, "/calendar", "expected `calendar`", id="no calendar"),
+    pytest.param({"calendar": {"policy": "none", "calendar": "x"}}, None, "no policy none", id="no such policy"),
+    pytest.param({"pauses": BACKWARDS}, "/pauses/0", "ends before it starts", id="a pause that ends before it starts"),
+    pytest.param({"pauses": [{"from": "2026-05-04T12:00:00Z"}]}, "/pauses/0/until", "required", id="half a pause"),
+    pytest.param({"extra": 1}, "/extra", "not permitted", id="a field that does not exist"),
 ]  # fmt: skip
+BAD_STARTS = [
+    pytest.param("2026-05-04T10:00:00", "offset", id="no offset"),
+    pytest.param("2026-02-30T10:00:00Z", "does not exist", id="a date that does not exist"),
+    pytest.param("1969-12-31T23:59:59Z", "outside the years", id="before 1970"),
+    pytest.param(1777888800, "RFC 3339", id="a number"),
+]
+BAD_TARGETS = [
+    pytest.param("-4h", "not a target", id="negative"),
+    pytest.param("365000 days", "hundred years", id="a thousand years"),
+    pytest.param("9000000h", "hundred years", id="a thousand years of hours"),
+    pytest.param(4, "expected a length", id="a number"),
+    pytest.param("soon", "not a target", id="no length"),
+]
+DEADLINE = {"calendar": OFFICE, "start": "2026-05-04T10:00:00Z", "target": "4h"}
+WORKING_TIME = {"calendar": OFFICE, "from": "2026-05-04T10:00:00Z", "until": "2026-05-05T10:00:00Z"}
 
 
-@pytest.mark.parametrize(("change", "pointer", "said"), BAD, ids=[str(change)[:60] for change, _, _ in BAD])
+async def refused(desk: DeskUnderTest, path: str, question: dict, pointer: str | None, said: str) -> None:
+    """Ask alone and among others: the same problem, and the others have their answers."""
+    alone = await desk.admin.refused(404 if pointer is None else 422, "POST", path, json=question)
+    good = DEADLINE if path == "/v1/deadlines" else WORKING_TIME
+    first, among, last = (await desk.admin.ok("POST", path, json={"items": [good, question, good]}))["items"]
+    assert first == last
+    assert "problem" not in first
+    for problem in (alone, among["problem"]):
+        assert problem["type"].startswith("urn:plazo:problem:")
+        if pointer is None:
+            assert said in problem["detail"]
+        else:
+            fault = next(fault for fault in problem["errors"] if fault["pointer"] == pointer)
+            assert said in fault["message"]
+
+
+@pytest.mark.parametrize(("change", "pointer", "said"), BAD)
 async def test_bad_questions_say_what_is_wrong(desk: DeskUnderTest, change, pointer, said):
-    question = {"calendar": OFFICE, "start": "2026-05-04T10:00:00Z", "target": "4h", **change}
-    problem = await desk.admin.refused(404 if pointer is None else 422, "POST", "/v1/deadlines", json=question)
-    if pointer is not None:
-        fault = next(fault for fault in problem["errors"] if fault["pointer"] == pointer)
-        assert said in fault["message"]
-    else:
-        assert said in problem["detail"]
+    await refused(desk, "/v1/deadlines", {**DEADLINE, **change}, pointer, said)
+    await refused(desk, "/v1/working-times", {**WORKING_TIME, **change}, pointer, said)
+
+
+@pytest.mark.parametrize(("target", "said"), BAD_TARGETS)
+async def test_bad_targets(desk: DeskUnderTest, target, said):
+    await refused(desk, "/v1/deadlines", {**DEADLINE, "target": target}, "/target", said)
+
+
+@pytest.mark.parametrize(("start", "said"), BAD_STARTS)
+async def test_bad_instants(desk: DeskUnderTest, start, said):
+    await refused(desk, "/v1/deadlines", {**DEADLINE, "start": start}, "/start", said)
+    await refused(desk, "/v1/working-times", {**WORKING_TIME, "from": start}, "/from", said)
+
+
+async def test_all_faults_at_once(desk: DeskUnderTest):
+    bad = {**DEADLINE, "start": "never", "target": "-1h", "pauses": BACKWARDS}
+    problem = await desk.admin.refused(422, "POST", "/v1/deadlines", json=bad)
+    assert {fault["pointer"] for fault in problem["errors"]} == {"/start", "/target", "/pauses/0"}
+    calendar = {"timezone": "Mars/Olympus", "hours": {"mon": ["09:00-09:00"], "nay": ["09:00-10:00"]}}
+    problem = await desk.admin.refused(422, "POST", "/v1/deadlines", json={**DEADLINE, "calendar": calendar})
+    assert {fault["pointer"] for fault in problem["errors"]} >= {"/calendar/timezone", "/calendar/hours/mon/0"}
+
+
+async def test_what_is_odd_but_means_something(desk: DeskUnderTest):
+    twice = {**OFFICE, "holidays": ["2026-05-04", "2026-05-04"]}
+    # Monday is a holiday: 4 h from Friday 8 May, 22:00 in Madrid
+    answer = await desk.admin.ok("POST", "/v1/deadlines", json={**DEADLINE, "calendar": twice})
+    assert answer == {"due_at": "2026-05-09T00:00:00Z"}
+    before = {**WORKING_TIME, "until": "2026-05-01T00:00:00Z"}
+    assert await desk.admin.ok("POST", "/v1/working-times", json=before) == {"seconds": 0}
+    assert await desk.admin.ok("POST", "/v1/deadlines", json={**DEADLINE, "target": "0m"}) == {
+        "due_at": "2026-05-04T10:00:00Z"
+    }
+    same = [{"from": "2026-05-04T10:30:00Z", "until": "2026-05-04T10:30:00Z"}]
+    assert await desk.admin.ok("POST", "/v1/deadlines", json={**DEADLINE, "pauses": same}) == {
+        "due_at": "2026-05-04T15:00:00Z"
+    }
+
+
+async def test_exact_to_the_microsecond(desk: DeskUnderTest):
+    # Friday 22:00 to 06:00 in Madrid, and a microsecond after it begins at either end
+    question = {"calendar": OFFICE, "from": "2026-05-08T20:00:00.000001Z", "until": "2026-05-09T03:59:59.999999Z"}
+    reply = await desk.admin.post("/v1/working-times", json=question)
+    assert reply.text == '{"seconds":28799.999998}'
+    far = {"calendar": {"timezone": "UTC", "hours": "24x7"}, "from": "1970-01-01T00:00:00Z"}
+    reply = await desk.admin.post("/v1/working-times", json={**far, "until": "2199-12-31T23:59:59.999999Z"})
+    assert reply.text == '{"seconds":7258118399.999999}'
+    deadline = {"calendar": OFFICE, "start": "2026-05-04T10:00:00.000001Z", "target": "4h"}
+    assert await desk.admin.ok("POST", "/v1/deadlines", json=deadline) == {"due_at": "2026-05-04T15:00:00.000001Z"}
+
+
+async def test_others_are_answered_while_a_far_question_is_worked_on(desk: DeskUnderTest):
+    windows = [f"{hour:02}:00-{hour:02}:40" for hour in range(0, 24, 2)]
+    far = {
+        "calendar": {"timezone": "Europe/Madrid", "hours": {"mon-sun": windows}},
+        "from": "2026-01-01T00:00:00Z",
+        "until": "2046-01-01T00:00:00Z",
+    }
+    asked = asyncio.create_task(desk.admin.post("/v1/working-times", json=far))
+    turns = 0
+    while not asked.done():
+        await asyncio.sleep(0.001)
+        turns += 1
+    assert (await asked).status_code == 200
+    assert turns > 10  # had it been computed on the loop, there would have been a handful
 
 
 async def test_many_questions_each_with_its_own_answer(desk: DeskUnderTest):
@@ -72,10 +171,14 @@ async def test_many_questions_each_with_its_own_answer(desk: DeskUnderTest):
     await desk.admin.refused(422, "POST", "/v1/deadlines", json={"items": [1] * 10_001})
 
 
-async def test_ten_thousand_questions(desk: DeskUnderTest):
-    items = [{"start": "2026-05-04T10:00:00Z", "target": "4h"}] * 10_000
-    answer = await desk.admin.ok("POST", "/v1/deadlines", json={"calendar": OFFICE, "items": items})
-    assert len(answer["items"]) == 10_000
+async def test_ten_thousand_questions_are_answered_in_order(desk: DeskUnderTest):
+    elapsed = {"timezone": "UTC", "hours": "24x7"}
+    items = [{"start": "2026-05-04T10:00:00Z", "target": f"{minutes}m"} for minutes in range(10_000)]
+    answer = await desk.admin.ok("POST", "/v1/deadlines", json={"calendar": elapsed, "items": items})
+    start = parse_instant("2026-05-04T10:00:00Z")
+    assert [one["due_at"] for one in answer["items"]] == [
+        format_instant(start + timedelta(minutes=minutes)) for minutes in range(10_000)
+    ]
 
 
 async def test_preview_of_a_published_policy(desk: DeskUnderTest, contract):

@@ -8,10 +8,19 @@ from uuid import UUID
 from plazo.calendar import Pause
 from plazo.events.sla_clock import ClockKind, ClockState
 from sla_clock.domain.counting import Course
-from sla_clock.domain.terms import Promise
+from sla_clock.domain.terms import Promise, Terms
 
 Because = Literal[
-    "started", "facts_changed", "wait_started", "wait_ended", "date_agreed", "stopped", "held", "coverage", "closed"
+    "started",
+    "facts_changed",
+    "terms_changed",
+    "wait_started",
+    "wait_ended",
+    "date_agreed",
+    "stopped",
+    "held",
+    "coverage",
+    "closed",
 ]
 
 
@@ -44,7 +53,7 @@ class Clock:
     """One promise about one ticket, as of the instant it was folded for.
 
     `due_at` is None while it is paused or once it is cancelled, `breached_at` is the due instant once that has passed
-    unkept, `concluded_at` when it was stopped or cancelled. `version` counts changes of the promise itself.
+    unkept. `version` counts changes of the promise itself; `terms` are those that decided it last.
     """
 
     clock_id: UUID
@@ -64,6 +73,7 @@ class Clock:
     pauses: tuple[Pause, ...]
     warnings: tuple[Warned, ...]
     course: Course
+    terms: Terms
 
     @property
     def is_running(self) -> bool:

@@ -1,7 +1,7 @@
 """How the time of one promise is counted: from where, how much of it, and which stretches are left out."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from plazo.calendar import Pause, WorkingTime, parse_target
@@ -13,9 +13,10 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """A promise being counted: `total` microseconds of working time, of which `credit` were used before `base`.
+    """A promise being counted: `total` microseconds of working time from `base` on.
 
-    `version` counts the promises that held one after another; a change of a fact begins the next.
+    `carried` is the share of it that had been used before, as a fraction, so that it can be carried over again
+    without a loss. `version` counts the promises that held one after another; a change begins the next.
     """
 
     promise: Promise
@@ -23,7 +24,13 @@ class Course:
     working: WorkingTime
     base: int
     total: int
-    credit: int = 0
+    carried: tuple[int, int] = (0, 1)
+
+    @property
+    def credit(self) -> int:
+        """How much of the total had been used before `base`, in microseconds."""
+        used, of = self.carried
+        return self.total * used // of
 
     @property
     def counted_from(self) -> datetime:
@@ -79,9 +86,18 @@ def carry_over(terms: Terms, old: Course, promise: Promise, *, at: datetime, pau
     """Count a new promise from `at`, with the share of the old one that was used by then taken as used."""
     base = to_micros(at)
     working, total = terms.measure(promise, base)
-    used = min(old.used(base, pauses), old.total)
-    credit = total * used // old.total if old.total else total
-    return Course(promise, old.version + 1, working, base, total, credit)
+    carried = (min(old.used(base, pauses), old.total), old.total) if old.total else (1, 1)
+    return Course(promise, old.version + 1, working, base, total, carried)
+
+
+def recount(terms: Terms, old: Course, promise: Promise, *, pauses: Sequence[Pause]) -> Course:
+    """Count by other terms from where it was counted before; it stays the same promise if nothing comes of that."""
+    working, total = terms.measure(promise, old.base)
+    new = Course(promise, old.version, working, old.base, total, old.carried)
+    is_same = replace(promise, rule=None) == replace(old.promise, rule=None) and total == old.total
+    if is_same and new.due(pauses) == old.due(pauses) and new.warnings(pauses) == old.warnings(pauses):
+        return new
+    return replace(new, version=old.version + 1)
 
 
 def _spans(pauses: Iterable[Pause], base: int) -> tuple[list[Span], int | None]:

@@ -9,7 +9,6 @@ from plazo.kernel.time import SECOND, format_instant
 from plazo.policy import reading_of
 from plazo.policy.rules import Reading
 from sla_clock.domain.clock import Clock
-from sla_clock.domain.terms import Terms
 from sla_clock.domain.words import CAUSES, LINES, STATES, TITLES
 
 
@@ -33,16 +32,16 @@ class Explanation:
     segments: tuple[Segment, ...]
 
 
-def explain(clock: Clock, terms: Terms, *, at: datetime) -> Explanation:
+def explain(clock: Clock, *, at: datetime) -> Explanation:
     """Account for a clock: up to its stop, its due instant, or `at` while that is open."""
     course = clock.course
     until = max(clock.stopped_at or clock.due_at or at, course.counted_from)
     segments = tuple(course.working.explain(course.counted_from, until, clock.pauses))
     return Explanation(
         clock=clock,
-        source=_source(clock, terms),
-        reading=_reading(clock, terms),
-        timezone=terms.policy.timezone if clock.promise.calendar is None else course.working.calendar.timezone,
+        source=_source(clock),
+        reading=_reading(clock),
+        timezone=clock.terms.policy.timezone if clock.promise.calendar is None else course.working.calendar.timezone,
         counted_from=course.counted_from,
         until=until,
         credited=timedelta(microseconds=course.credit),
@@ -52,19 +51,20 @@ def explain(clock: Clock, terms: Terms, *, at: datetime) -> Explanation:
     )
 
 
-def _source(clock: Clock, terms: Terms) -> str:
-    document = f"{terms.policy.policy} {terms.policy.version}"
+def _source(clock: Clock) -> str:
+    document = f"{clock.terms.policy.policy} {clock.terms.policy.version}"
     rule = clock.promise.rule
     return f"{document}, agreed date" if rule is None else f"{document}, targets rule {rule + 1}"
 
 
-def _reading(clock: Clock, terms: Terms) -> Reading | None:
+def _reading(clock: Clock) -> Reading | None:
     """Return the reading that the rule, or else its calendar, was given where the contract is silent."""
     if clock.promise.rule is None:
         return None
-    rule = terms.policy.targets[clock.promise.rule]
-    entry = terms.policy.calendars.get(rule.calendar or "")
-    return reading_of(terms.policy, rule.reading) or (reading_of(terms.policy, entry.reading) if entry else None)
+    policy = clock.terms.policy
+    rule = policy.targets[clock.promise.rule]
+    entry = policy.calendars.get(rule.calendar or "")
+    return reading_of(policy, rule.reading) or (reading_of(policy, entry.reading) if entry else None)
 
 
 def _length(segments: tuple[Segment, ...], kind: SegmentKind) -> timedelta:
@@ -130,5 +130,9 @@ def _named(segment: Segment, language: Language) -> Segment:
 
 def seconds_of(length: timedelta) -> int | float:
     """Return a length in seconds: whole where it is whole, exact to the microsecond otherwise."""
-    micros = length // timedelta(microseconds=1)
+    return seconds_of_micros(length // timedelta(microseconds=1))
+
+
+def seconds_of_micros(micros: int) -> int | float:
+    """Return microseconds in seconds, as :func:`seconds_of` does."""
     return micros // SECOND if micros % SECOND == 0 else micros / SECOND

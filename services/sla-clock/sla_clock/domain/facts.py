@@ -106,6 +106,14 @@ class Closed:
     kind: Literal["closed"] = "closed"
 
 
+@dataclass(frozen=True, slots=True)
+class TermsChanged:
+    """Another version of the policy holds: a recomputation was asked for, or undone. `tickets` does not announce it."""
+
+    version: str
+    kind: Literal["terms_changed"] = "terms_changed"
+
+
 What = (
     Opened
     | Admitted
@@ -119,16 +127,21 @@ What = (
     | Resolved
     | Reopened
     | Closed
+    | TermsChanged
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing that happened: when it was true, and its place among what the producer announced about the ticket."""
+    """One thing that happened: when it was true, and its place among what is known about the ticket.
+
+    `version` is that among what `tickets` announced; `part` counts what was added here behind that.
+    """
 
     occurred_at: datetime
     version: int
     what: What
+    part: int = 0
 
     @property
     def takes_effect_at(self) -> datetime:
@@ -147,8 +160,8 @@ def in_order(facts: Iterable[Fact], *, at: datetime) -> list[Fact]:
     if opening is None:
         return []
 
-    def place(fact: Fact) -> tuple[datetime, int, int]:
+    def place(fact: Fact) -> tuple[datetime, int, int, int]:
         rank = 0 if isinstance(fact.what, Opened) else 1 if isinstance(fact.what, Admitted | Held) else 2
-        return (opening if rank == 0 else max(fact.takes_effect_at, opening), rank, fact.version)
+        return (opening if rank == 0 else max(fact.takes_effect_at, opening), rank, fact.version, fact.part)
 
     return sorted(known, key=place)

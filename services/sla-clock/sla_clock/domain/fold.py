@@ -20,6 +20,7 @@ from sla_clock.domain.facts import (
     Opened,
     Reopened,
     Resolved,
+    TermsChanged,
     WaitEnded,
     WaitStarted,
     What,
@@ -31,12 +32,15 @@ from sla_clock.domain.terms import Promise, Terms
 _FROM_THE_OPENING: tuple[ClockKind, ...] = ("acknowledgement", "first_response", "periodic_update", "resolution")
 
 
-def fold(ticket_id: UUID, facts: Iterable[Fact], terms: Terms, *, at: datetime) -> tuple[Clock, ...]:
+def fold(
+    ticket_id: UUID, facts: Iterable[Fact], terms: Terms, *, at: datetime, later: Mapping[str, Terms] | None = None
+) -> tuple[Clock, ...]:
     """Return the clocks of a ticket at the instant `at`, by start.
 
-    The same facts give the same clocks in whatever order they became known.
+    The same facts give the same clocks in whatever order they became known. `terms` are those that the ticket opened
+    under, `later` by version those that its facts name.
     """
-    walk = _Walk(terms)
+    walk = _Walk(terms, later or {})
     for fact in in_order(facts, at=at):
         walk.take(fact)
     clocks = (occasion.clock(ticket_id, at=at) for occasion in walk.occasions.values())
@@ -55,6 +59,7 @@ class _Walk:
     """Where the fold stands: what is owed, what is waited for, which facts hold."""
 
     terms: Terms
+    later: Mapping[str, Terms]
     occasions: dict[tuple[ClockKind, int], Occasion] = field(default_factory=dict)
     facts: Mapping[str, FactValue] = field(default_factory=dict)
     waits: dict[str, datetime] = field(default_factory=dict)
@@ -102,6 +107,8 @@ class _Walk:
             case Closed():
                 self.is_active = False
                 self._abandon(at, because="closed")
+            case TermsChanged():
+                self._change_terms(self.later[what.version], at)
 
     def _owed(self) -> list[Occasion]:
         return [occasion for occasion in self.occasions.values() if occasion.is_open]
@@ -128,34 +135,53 @@ class _Walk:
                 if before is None or before.cancelled_at:
                     self._start(kind, 1, at)
 
-    def _promised(self, kind: ClockKind) -> Promise | None:
+    def _promised(self, kind: ClockKind, facts: Mapping[str, FactValue]) -> Promise | None:
         if not self.has_clocks:
             return None
         if kind == "agreed":
             return self.terms.agreed(self.agreed_until) if self.agreed_until else None
-        return self.terms.promise(kind, self.facts)
+        return self.terms.promise(kind, facts)
 
     def _start(self, kind: ClockKind, cycle: int, at: datetime) -> None:
         occasion = self.occasions[kind, cycle] = Occasion(self.terms, kind, cycle, at)
         for cause, since in self.waits.items():
             if self.terms.is_paused_by(kind, cause, self.facts):
                 occasion.pause(cause, at=max(since, at))
-        occasion.promise(self._promised(kind), at=at, because="started")
+        occasion.promise(self._promised(kind, self.facts), facts=self.facts, at=at, because="started")
 
     def _change_facts(self, facts: Mapping[str, FactValue], at: datetime) -> None:
         changed = {name for name in {*self.facts, *facts} if self.facts.get(name) != facts.get(name)}
         self.facts = facts
-        assert self.opening is not None
-        _, decided, by_rule = self.opening
-        # What was decided at the opening holds until the coverage rules come to another answer than they gave then.
-        now_by_rule = self.terms.has_clocks(facts)
-        has_clocks = decided if now_by_rule == by_rule else now_by_rule
+        has_clocks = self._covers()
         because: Because = "facts_changed" if has_clocks == self.has_clocks else "coverage"
         self.has_clocks = has_clocks
         for occasion in self._owed():
             # A broken promise moves the ticket up a level, whose hours may be kinder: that does not mend it.
             if changed != {"level"} or not occasion.is_broken_at(at):
-                occasion.promise(self._promised(occasion.kind), at=at, because=because)
+                promised = self._promised(occasion.kind, facts)
+                occasion.promise(promised, facts=facts, at=at, because=because)
+
+    def _covers(self) -> bool:
+        """Tell whether promises apply.
+
+        What was decided at the opening holds until the coverage rules come to another answer than they gave then.
+        """
+        assert self.opening is not None
+        _, decided, by_rule = self.opening
+        now_by_rule = self.terms.has_clocks(self.facts)
+        return decided if now_by_rule == by_rule else now_by_rule
+
+    def _change_terms(self, terms: Terms, at: datetime) -> None:
+        """Count by other terms what is still owed; what has ended stays as it was."""
+        self.terms = terms
+        self.has_clocks = self._covers()
+        for occasion in self._owed():
+            occasion.change_terms(terms, self._promised(occasion.kind, occasion.facts), at=at)
+            for cause in self.waits:
+                if terms.is_paused_by(occasion.kind, cause, self.facts):
+                    occasion.pause(cause, at=at)
+                else:
+                    occasion.resume(cause, at=at)
 
     def _answer(self, answer: Answered, at: datetime) -> None:
         for occasion in self._owed():
@@ -188,7 +214,8 @@ class _Walk:
         if agreed is None:
             self._start("agreed", self._cycles("agreed") + 1, at)
         else:
-            agreed.promise(self._promised("agreed"), at=at, because="date_agreed")
+            promised = self._promised("agreed", self.facts)
+            agreed.promise(promised, facts=self.facts, at=at, because="date_agreed")
 
     def _finish(self, at: datetime) -> None:
         self.is_active = False

@@ -1,5 +1,6 @@
 """An occasion on which something is owed to the customer, whether or not anything was promised for it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -9,7 +10,8 @@ from plazo.events.sla_clock import ClockKind, ClockState
 from plazo.kernel.ids import derived_id
 from plazo.kernel.time import from_micros
 from sla_clock.domain.clock import Because, Clock, DueChange, Warned
-from sla_clock.domain.counting import Course, begin, carry_over
+from sla_clock.domain.counting import Course, begin, carry_over, recount
+from sla_clock.domain.facts import FactValue
 from sla_clock.domain.terms import Promise, Terms
 
 
@@ -17,8 +19,8 @@ from sla_clock.domain.terms import Promise, Terms
 class Occasion:
     """What is owed from `started_at` on, while the fold walks over the facts.
 
-    It becomes a clock once there is a promise for it; `course` is how the last promise was counted, `lapsed_at` says
-    since when that does not hold any more.
+    It becomes a clock once there is a promise for it; `course` is how the last promise was counted, `facts` are those
+    that decided it, `lapsed_at` says since when it does not hold any more.
     """
 
     terms: Terms
@@ -26,6 +28,7 @@ class Occasion:
     cycle: int
     started_at: datetime
     course: Course | None = None
+    facts: Mapping[str, FactValue] = field(default_factory=dict)
     lapsed_at: datetime | None = None
     stopped_at: datetime | None = None
     cancelled_at: datetime | None = None
@@ -68,14 +71,19 @@ class Occasion:
         due = self.due_at()
         return due is not None and due <= at
 
-    def promise(self, promise: Promise | None, *, at: datetime, because: Because) -> None:
-        """Let `promise` hold from `at` on; nothing happens if it is the one that holds already."""
+    def promise(
+        self, promise: Promise | None, *, facts: Mapping[str, FactValue], at: datetime, because: Because
+    ) -> None:
+        """Let `promise` hold from `at` on, as `facts` decide; nothing happens if it is the one that holds already."""
         old = self.course
         if promise == (old.promise if old and not self.lapsed_at else None):
+            self.facts = facts
             return
         self.lapsed_at = at if promise is None else None
         if promise is not None:
             self.course = self._begin(promise, old, at=at, because=because)
+        if promise is None or self.course is not old:
+            self.facts = facts
         self._note(at, because)
 
     def _begin(self, promise: Promise, old: Course | None, *, at: datetime, because: Because) -> Course:
@@ -89,6 +97,17 @@ class Occasion:
         if self.is_due_by(at):
             return old  # all of it was used: a new target cannot give anything back
         return carry_over(self.terms, old, promise, at=at, pauses=self.pauses)
+
+    def change_terms(self, terms: Terms, promise: Promise | None, *, at: datetime) -> None:
+        """Let other terms hold from `at` on, for all of its time: it is counted by them from where it was before."""
+        self.terms = terms
+        old = self.course
+        if old is None or promise is None or self.lapsed_at:
+            self.promise(promise, facts=self.facts, at=at, because="terms_changed")
+            return
+        self.course = recount(terms, old, promise, pauses=self.pauses)
+        if self.course.version != old.version:
+            self._note(at, "terms_changed")
 
     def pause(self, cause: str, *, at: datetime) -> None:
         """Stop counting for `cause`."""
@@ -148,6 +167,7 @@ class Occasion:
                 if self.stopped_at is None or from_micros(reached) < self.stopped_at
             ),
             course=course,
+            terms=self.terms,
         )
 
     def _state(self, due: datetime | None, *, is_broken: bool) -> ClockState:

@@ -42,6 +42,7 @@ CAUSES: dict[Language, dict[str, str]] = {
     "es": {
         "started": "comienza el plazo",
         "facts_changed": "cambian los datos del caso",
+        "terms_changed": "cambian las condiciones del contrato",
         "wait_started": "comienza una espera",
         "wait_ended": "termina una espera",
         "date_agreed": "se acuerda otra fecha",
@@ -56,6 +57,7 @@ CAUSES: dict[Language, dict[str, str]] = {
     "en": {
         "started": "the time begins",
         "facts_changed": "the facts of the case change",
+        "terms_changed": "the terms of the contract change",
         "wait_started": "a wait begins",
         "wait_ended": "a wait ends",
         "date_agreed": "another date is agreed",

@@ -12,24 +12,27 @@ from pydantic import Field, TypeAdapter
 from plazo.policy import Place, Policy
 from plazo.runtime.database import Connection
 from plazo.runtime.inbox import NotYet
-from sla_clock.domain.facts import Fact, What
+from sla_clock.domain.facts import Closed, Fact, Reopened, TermsChanged, What
 from sla_clock.domain.terms import Terms
 
 _WHAT: TypeAdapter[What] = TypeAdapter(Annotated[What, Field(discriminator="kind")])
 
 _COLUMNS = "ticket_id, desk_id, number, customer_id, policy, policy_version, timezone, region, live, opened_at"
+_TICKET = f"{_COLUMNS}, terms_version, is_closed"
 _INSERT_TICKET = f"""
 INSERT INTO ticket ({_COLUMNS})
 SELECT $1, desk_id, $3, $4, $5, $6, $7, $8, NOT sandbox, $9 FROM desk WHERE desk_id = $2
 ON CONFLICT DO NOTHING
 """  # column names
-_FIND = f"SELECT {_COLUMNS} FROM ticket WHERE ticket_id = $1"
+_FIND = f"SELECT {_TICKET} FROM ticket WHERE ticket_id = $1"
 _LOCK = f"{_FIND} FOR UPDATE"
 _INSERT_FACT = """
-INSERT INTO ticket_fact (ticket_id, version, desk_id, occurred_at, recorded_at, fact) VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT DO NOTHING
+INSERT INTO ticket_fact (ticket_id, version, part, desk_id, occurred_at, recorded_at, fact)
+VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
 """
-_FACTS = "SELECT ticket_id, version, occurred_at, fact FROM ticket_fact WHERE ticket_id = ANY($1)"
+_CLOSE = "UPDATE ticket SET is_closed = $2 WHERE ticket_id = $1 AND is_closed <> $2"
+_CHANGE_TERMS = "UPDATE ticket SET terms_version = $2 WHERE ticket_id = ANY($1)"
+_FACTS = "SELECT ticket_id, version, part, occurred_at, fact FROM ticket_fact WHERE ticket_id = ANY($1)"
 _POLICY = "SELECT document FROM policy_version WHERE desk_id = $1 AND policy = $2 AND version = $3"
 
 _MOST_TERMS = 1024
@@ -39,7 +42,10 @@ _policies: OrderedDict[tuple[UUID, str, str], Policy] = OrderedDict()
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A ticket as far as its clocks need it."""
+    """A ticket as far as its clocks need it.
+
+    It opened under `policy_version`; `terms_version` is the one that holds since a recomputation, if there was one.
+    """
 
     ticket_id: UUID
     desk_id: UUID
@@ -51,6 +57,13 @@ class Ticket:
     region: str | None
     live: bool
     opened_at: datetime
+    terms_version: str | None
+    is_closed: bool
+
+    @property
+    def version_in_force(self) -> str:
+        """The version of its policy that decides what happens next."""
+        return self.terms_version or self.policy_version
 
 
 def row_to_ticket(row: Any) -> Ticket:
@@ -95,15 +108,22 @@ async def lock_ticket(connection: Connection, ticket_id: UUID) -> Ticket:
 
 async def insert_fact(connection: Connection, ticket: Ticket, fact: Fact, *, recorded_at: datetime) -> None:
     """Add what happened to a ticket; once, however often it is said."""
-    await connection.execute(
-        _INSERT_FACT,
-        ticket.ticket_id,
-        fact.version,
-        ticket.desk_id,
-        fact.occurred_at,
-        recorded_at,
-        _WHAT.dump_python(fact.what, mode="json"),
-    )
+    await connection.execute(_INSERT_FACT, *_fact_columns(ticket, fact, recorded_at))
+    if isinstance(fact.what, Closed | Reopened):
+        await connection.execute(_CLOSE, ticket.ticket_id, isinstance(fact.what, Closed))
+
+
+def _fact_columns(ticket: Ticket, fact: Fact, recorded_at: datetime) -> tuple[Any, ...]:
+    what = _WHAT.dump_python(fact.what, mode="json")
+    return ticket.ticket_id, fact.version, fact.part, ticket.desk_id, fact.occurred_at, recorded_at, what
+
+
+async def change_terms(
+    connection: Connection, facts: Sequence[tuple[Ticket, Fact]], *, version: str, recorded_at: datetime
+) -> None:
+    """Let a version of their policy hold for tickets from now on; each `fact` says so."""
+    await connection.executemany(_INSERT_FACT, [_fact_columns(ticket, fact, recorded_at) for ticket, fact in facts])
+    await connection.execute(_CHANGE_TERMS, [ticket.ticket_id for ticket, _ in facts], version)
 
 
 async def load_facts(connection: Connection, ticket_ids: Sequence[UUID]) -> dict[UUID, list[Fact]]:
@@ -111,24 +131,33 @@ async def load_facts(connection: Connection, ticket_ids: Sequence[UUID]) -> dict
     facts: dict[UUID, list[Fact]] = defaultdict(list)
     for row in await connection.fetch(_FACTS, ticket_ids):
         what = _WHAT.validate_python(row["fact"])
-        facts[row["ticket_id"]].append(Fact(row["occurred_at"], row["version"], what))
+        facts[row["ticket_id"]].append(Fact(row["occurred_at"], row["version"], what, row["part"]))
     return facts
 
 
-async def terms_of(connection: Connection, ticket: Ticket) -> Terms:
-    """Return the terms of a ticket: the policy version it opened under, where its customer is.
+async def terms_of(connection: Connection, ticket: Ticket, *, version: str | None = None) -> Terms:
+    """Return the terms of a ticket: a version of its policy, or the one it opened under, where its customer is.
 
     A published version never changes, so it is read once. :raises NotYet: if its publication has not come yet
     """
-    key = (ticket.desk_id, ticket.policy, ticket.policy_version, ticket.timezone, ticket.region)
+    version = version or ticket.policy_version
+    key = (ticket.desk_id, ticket.policy, version, ticket.timezone, ticket.region)
     terms = _terms.get(key)
     if terms is None:
-        policy = await known_policy(connection, ticket.desk_id, ticket.policy, ticket.policy_version)
+        policy = await known_policy(connection, ticket.desk_id, ticket.policy, version)
         terms = _terms[key] = Terms(policy, _place(policy, ticket))
         if len(_terms) > _MOST_TERMS:
             _terms.popitem(last=False)
     _terms.move_to_end(key)
     return terms
+
+
+async def later_terms(connection: Connection, ticket: Ticket, facts: Sequence[Fact]) -> dict[str, Terms]:
+    """Return by version the terms that a ticket's facts name. :raises NotYet: as :func:`terms_of`"""
+    if ticket.terms_version is None:
+        return {}
+    named = {fact.what.version for fact in facts if isinstance(fact.what, TermsChanged)}
+    return {version: await terms_of(connection, ticket, version=version) for version in named}
 
 
 async def known_policy(connection: Connection, desk_id: UUID, policy: str, version: str) -> Policy:

@@ -41,6 +41,10 @@ _OUTLOOK = """
 SELECT (SELECT min(due_at) FROM timer WHERE state = 'armed' AND live) AS next_due_at,
        (SELECT count(*) FROM timer WHERE state = 'armed' AND live AND due_at <= $1) AS past_due
 """
+_PAST_DUE = """
+SELECT (SELECT count(*) FROM timer WHERE state = 'armed' AND live AND due_at <= $1)
+     + (SELECT count(*) FROM timer WHERE state = 'failed' AND live)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,12 @@ async def outlook(connection: Connection, *, now: datetime) -> Outlook:
     row = await connection.fetchrow(_OUTLOOK, now)
     assert row is not None
     return Outlook(row["next_due_at"], row["past_due"])
+
+
+async def count_past_due(connection: Connection, *, now: datetime) -> int:
+    """Count the live timers of all desks that are past due and not fired, for whatever reason."""
+    count: int = await connection.fetchval(_PAST_DUE, now)
+    return count
 
 
 def _row_to_due(row: Any) -> DueTimer:

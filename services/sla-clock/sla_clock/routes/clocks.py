@@ -11,7 +11,7 @@ from plazo.runtime.call import Call, allow
 from plazo.runtime.identity import EVERYBODY
 from plazo.runtime.inputs import Instant
 from plazo.runtime.pagination import MAX_LIMIT, Page, page_of, position
-from sla_clock.schemas import ClockView, ExplanationView, HistoryView
+from sla_clock.schemas.clock import ClockView, ExplanationView, HistoryView
 from sla_clock.usecases import read_clocks as usecase
 
 router = APIRouter(prefix="/v1/clocks", tags=["clocks"])

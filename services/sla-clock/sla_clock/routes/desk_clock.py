@@ -7,7 +7,7 @@ from fastapi import APIRouter
 
 from plazo.runtime.call import Call, allow
 from plazo.runtime.identity import EVERYBODY, Role
-from sla_clock.schemas import ClockMove, ClockMoved, DeskClock
+from sla_clock.schemas.desk_clock import ClockMove, ClockMoved, DeskClock
 from sla_clock.usecases import move_desk_clock as usecase
 
 router = APIRouter(prefix="/v1", tags=["test clock"])

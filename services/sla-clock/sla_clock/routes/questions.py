@@ -1,5 +1,6 @@
 """Questions about time that need no ticket."""
 
+import asyncio
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -10,16 +11,8 @@ from plazo.kernel.errors import Fault, InvalidInput
 from plazo.runtime.call import Call, allow
 from plazo.runtime.identity import EVERYBODY
 from plazo.runtime.inputs import Instant
-from sla_clock.schemas import (
-    Batch,
-    DeadlineQuestion,
-    HoursView,
-    PauseInput,
-    Preview,
-    PreviewInput,
-    Published,
-    WorkingTimeQuestion,
-)
+from sla_clock.schemas.preview import Preview, PreviewInput
+from sla_clock.schemas.question import Batch, DeadlineQuestion, HoursView, PauseInput, Published, WorkingTimeQuestion
 from sla_clock.usecases import answer_questions, preview_ticket
 from sla_clock.usecases.read_clocks import segment_view
 
@@ -76,7 +69,7 @@ async def read_hours(
     _check_span(start, until)
     wanted = answer_questions.read_input(Published, {"policy": policy, "version": version, "calendar": name})
     calendar = await answer_questions.published_calendar(call.uow(), wanted)
-    windows = calendar.windows(start, until)
+    windows = await asyncio.to_thread(calendar.windows, start, until)
     return HoursView(
         timezone=calendar.calendar.timezone,
         items=[segment_view(window.start, window.end, "open", None) for window in windows],
@@ -102,7 +95,8 @@ async def export_hours(
     _check_span(start, until)
     wanted = answer_questions.read_input(Published, {"policy": policy, "version": version, "calendar": name})
     calendar = await answer_questions.published_calendar(call.uow(), wanted)
-    return Response(export_calendar(calendar, start, until), media_type="text/calendar; charset=utf-8")
+    feed = await asyncio.to_thread(export_calendar, calendar, start, until)
+    return Response(feed, media_type="text/calendar; charset=utf-8")
 
 
 def _check_span(start: Instant, until: Instant) -> None:

@@ -1,4 +1,4 @@
-"""The bell between whoever arms a timer and the loop that fires timers, within one process."""
+"""The bells between use cases and the loops that work behind them, within one process."""
 
 from datetime import datetime, timedelta
 
@@ -8,6 +8,7 @@ from plazo.runtime.wake import Wake
 SWEEP = timedelta(seconds=1)
 
 ARMED = Wake()
+ASKED = Wake()  # a recomputation was asked for
 
 
 def ring_if_soon(due_at: datetime | None, *, now: datetime) -> None:

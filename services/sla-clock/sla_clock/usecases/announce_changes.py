@@ -46,7 +46,8 @@ async def announce_changes(tx: Transaction, changed: Sequence[Ticket], *, at: da
             await asyncio.sleep(0)
         terms = await tickets.terms_of(tx.connection, ticket)
         happened = facts[ticket.ticket_id]
-        folded = fold(ticket.ticket_id, happened, terms, at=at)
+        later = await tickets.later_terms(tx.connection, ticket, happened)
+        folded = fold(ticket.ticket_id, happened, terms, at=at, later=later)
         before = known[ticket.ticket_id]
         for clock in folded:
             news = difference(before.get(clock.clock_id), clock, at=at)

@@ -17,13 +17,13 @@ from plazo.runtime import policies
 from plazo.runtime.problems import STATUS, TYPE_PREFIX, FaultModel, Problem
 from plazo.runtime.unit_of_work import UnitOfWork
 from sla_clock.domain.explanation import seconds_of
-from sla_clock.schemas import (
+from sla_clock.schemas.clock import SegmentView
+from sla_clock.schemas.question import (
     Batch,
     DeadlineAnswer,
     DeadlineQuestion,
     PauseInput,
     Published,
-    SegmentView,
     WorkingTimeAnswer,
     WorkingTimeQuestion,
 )
@@ -34,6 +34,7 @@ Answer = DeadlineAnswer | WorkingTimeAnswer
 Calendars = Mapping[bytes, WorkingTime | PlazoError]
 
 _LONGEST_EXPLANATION_DAYS = 366 * 5
+_MOST_WINDOWS = 12  # each costs memory for every day of the years asked about
 
 
 async def answer_deadlines(uow: UnitOfWork, body: Any) -> Any:
@@ -77,7 +78,8 @@ async def _answer(
     if not (isinstance(body, dict) and "items" in body):
         question = read_input(model, body)
         calendars = await _published(uow, [question.calendar])
-        return _shown(solve(question, _calendar(question.calendar, calendars)))
+        # A calendar may have to be compiled to the end of the century; other requests go on meanwhile.
+        return await asyncio.to_thread(lambda: _shown(solve(question, _calendar(question.calendar, calendars))))
     batch = read_input(Batch, body)
     named: list[Any] = [item.get("calendar") for item in batch.items if isinstance(item, dict)]
     calendars = await _published(uow, [batch.calendar, *named])
@@ -121,9 +123,15 @@ def _calendar(document: dict[str, Any] | None, published: Calendars) -> WorkingT
         raise _at("/calendar", error) from None
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _compile(document: bytes) -> WorkingTime:
-    return compile_calendar(parse_calendar(from_json(document)))
+    calendar = parse_calendar(from_json(document))
+    for version in calendar.versions:
+        windows = max((len(day) for day in (*version.hours, *(day for _, day in version.days))), default=0)
+        if windows > _MOST_WINDOWS:
+            message = f"expected at most {_MOST_WINDOWS} windows a day, not {windows}"
+            raise InvalidInput(message, faults=[Fault("/hours", message)])
+    return compile_calendar(calendar)
 
 
 def _at(pointer: str, error: PlazoError) -> PlazoError:

@@ -28,8 +28,10 @@ async def fire_live_timers(work: SystemWork) -> list[datetime]:
         raise
     except Exception:
         log.exception("timers_failed")
-        fired = [await _fire_one(work) for _ in range(timers.BATCH)]
-        return [due_at for due_at in fired if due_at is not None]
+        fired: list[datetime] = []
+        while len(fired) < timers.BATCH and (due_at := await _fire_one(work)):
+            fired.append(due_at)
+        return fired
     return [timer.due_at for timer in due]
 
 
@@ -53,6 +55,12 @@ async def look_ahead(work: SystemWork) -> Outlook:
     """Look at the live timers that are left."""
     async with work.begin() as tx:
         return await timers.outlook(tx.connection, now=tx.now)
+
+
+async def count_past_due(work: SystemWork) -> int:
+    """Count the live timers that are past due and not fired, those set aside as failed among them."""
+    async with work.begin() as tx:
+        return await timers.count_past_due(tx.connection, now=tx.now)
 
 
 async def fire_desk_timers(tx: Transaction, *, at: datetime) -> int:

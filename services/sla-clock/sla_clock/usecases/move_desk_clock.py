@@ -14,8 +14,9 @@ from plazo.runtime.service import Runtime
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
 from sla_clock.repository import desks, timers
 from sla_clock.repository.desks import Desk, Request
-from sla_clock.schemas import ClockMove, ClockMoved, DeskClock
+from sla_clock.schemas.desk_clock import ClockMove, ClockMoved, DeskClock
 from sla_clock.usecases.fire_timers import fire_desk_timers
+from sla_clock.usecases.work_off_recomputations import work_off
 
 SETTLE_SECONDS = 30.0
 
@@ -142,6 +143,9 @@ async def _take_step(tx: Transaction, target: datetime) -> _Step:
 
 
 async def _settle(runtime: Runtime, desk_id: UUID) -> None:
+    """Wait until all have followed; recomputations asked for are part of the instant, and are worked off first."""
+    while await work_off(runtime.system_work(), desk_id=desk_id):
+        pass
     if not await runtime.settlement.wait(desk_id=desk_id, seconds=SETTLE_SECONDS):
         raise DeskNotSettled(
             f"the desk has not come to rest in {SETTLE_SECONDS:.0f} s: {await _what_is_stuck(runtime, desk_id)}"

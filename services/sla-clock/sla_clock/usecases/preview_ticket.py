@@ -1,5 +1,7 @@
 """A look at what a policy would promise, before a ticket exists."""
 
+import asyncio
+
 from plazo.calendar.zone import load_zone
 from plazo.kernel.errors import Fault, InvalidInput, NotFound
 from plazo.policy import Place, Policy, load_policy
@@ -7,7 +9,7 @@ from plazo.runtime import policies
 from plazo.runtime.unit_of_work import UnitOfWork
 from sla_clock.domain.preview import Forecast, forecast
 from sla_clock.domain.terms import Terms
-from sla_clock.schemas import Preview, PreviewCharge, PreviewDeadline, PreviewInput, PreviewStep
+from sla_clock.schemas.preview import Preview, PreviewCharge, PreviewDeadline, PreviewInput, PreviewStep
 
 
 async def preview_ticket(uow: UnitOfWork, *, body: PreviewInput) -> Preview:
@@ -16,7 +18,13 @@ async def preview_ticket(uow: UnitOfWork, *, body: PreviewInput) -> Preview:
     :raises NotFound: if the policy has not been published in this desk
     :raises PolicyInvalid: with all the faults of a policy given as text
     """
-    policy = load_policy(body.document, source="document") if body.document is not None else await _find(uow, body)
+    published = None if body.document is not None else await _find(uow, body)
+    # To read a long document and compile its calendars takes a while; other requests go on meanwhile.
+    return await asyncio.to_thread(_preview, published, body)
+
+
+def _preview(published: Policy | None, body: PreviewInput) -> Preview:
+    policy = published or load_policy(body.document or "", source="document")
     terms = Terms(policy, _place(policy, body))
     return _view(policy, forecast(terms, body.facts, opened_at=body.opened_at))
 

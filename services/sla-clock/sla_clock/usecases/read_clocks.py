@@ -11,10 +11,9 @@ from sla_clock.domain.clock import Clock
 from sla_clock.domain.difference import copy_of
 from sla_clock.domain.explanation import Explanation, explain, explanation_text, seconds_of
 from sla_clock.domain.fold import fold
-from sla_clock.domain.terms import Terms
 from sla_clock.repository import clocks, tickets
 from sla_clock.repository.clocks import ListedClock
-from sla_clock.schemas import (
+from sla_clock.schemas.clock import (
     ClockView,
     DueChangeView,
     ExplanationView,
@@ -27,10 +26,9 @@ from sla_clock.schemas import (
 
 @dataclass(frozen=True, slots=True)
 class _Folded:
-    """A clock folded for an instant, under its terms; `listed` is how it was last announced."""
+    """A clock folded for an instant; `listed` is how it was last announced."""
 
     clock: Clock
-    terms: Terms
     listed: ListedClock
 
 
@@ -82,8 +80,8 @@ async def explain_clock(
     """Return why a clock is due when it is, in a language or the policy's. :raises NotFound: as :func:`read_clock`"""
     at = at or uow.now
     folded = await _fold(uow, clock_id=clock_id, customer_id=customer_id, at=at)
-    explanation = explain(folded.clock, folded.terms, at=at)
-    return _explanation_view(explanation, folded, language or folded.terms.policy.language)
+    explanation = explain(folded.clock, at=at)
+    return _explanation_view(explanation, folded, language or folded.clock.terms.policy.language)
 
 
 async def _fold(uow: UnitOfWork, *, clock_id: UUID, customer_id: UUID | None, at: datetime) -> _Folded:
@@ -93,10 +91,12 @@ async def _fold(uow: UnitOfWork, *, clock_id: UUID, customer_id: UUID | None, at
         if listed is None or ticket is None:
             raise _not_found(clock_id)
         facts = await tickets.load_facts(connection, [ticket.ticket_id])
+        happened = facts[ticket.ticket_id]
         terms = await tickets.terms_of(connection, ticket)
-    for clock in fold(ticket.ticket_id, facts[ticket.ticket_id], terms, at=at):
+        later = await tickets.later_terms(connection, ticket, happened)
+    for clock in fold(ticket.ticket_id, happened, terms, at=at, later=later):
         if clock.clock_id == clock_id:
-            return _Folded(clock, terms, listed)
+            return _Folded(clock, listed)
     raise _not_found(clock_id)
 
 

@@ -3,18 +3,31 @@
 import csv
 import io
 from collections import defaultdict
-from datetime import date, datetime, time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
-from plazo.calendar.zone import load_zone
+from plazo.calendar.zone import first_reading, load_zone
 from plazo.kernel.errors import Fault, InvalidInput, Kind, NotFound, PlazoError
+from plazo.kernel.time import from_micros
 from plazo.runtime.unit_of_work import UnitOfWork
+from sla_clock.domain.explanation import seconds_of
 from sla_clock.repository import clocks, compliance, desks
-from sla_clock.repository.compliance import Counts, GroupKey
-from sla_clock.schemas import Compliance, ComplianceGroup, Miss, Review, ReviewInput
+from sla_clock.repository.compliance import OUTCOMES, Counts, GroupKey, Wanted
+from sla_clock.schemas.compliance import (
+    Compliance,
+    ComplianceGroup,
+    CountedPromise,
+    Miss,
+    Review,
+    ReviewInput,
+)
 
 _DENOMINATOR = "promises that began in the period and were met or missed by now"
 _LONGEST_DAYS = 366
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class NotBroken(PlazoError):
@@ -29,23 +42,22 @@ async def report_compliance(uow: UnitOfWork, *, desk_id: UUID, start: date, unti
 
     :raises InvalidInput: if the period is empty or longer than a year
     """
-    if not 0 < (until - start).days <= _LONGEST_DAYS:
-        message = f"expected `until` 1 to {_LONGEST_DAYS} days after `from`"
-        raise InvalidInput(message, faults=[Fault("", f"until: {message}")])
+    _check_period(start, until)
     async with uow.read() as connection:
         desk = await desks.read_desk(connection, desk_id)
-        zone = load_zone(desk.timezone)
-        begins, ends = (datetime.combine(day, time(), tzinfo=zone) for day in (start, until))
+        begins, ends = _bounds(start, until, desk.timezone)
         counted = await compliance.count_clocks(connection, start=begins, until=ends)
         misses: dict[GroupKey, list[Miss]] = defaultdict(list)
         for key, row in await compliance.list_misses(connection, start=begins, until=ends):
             misses[key].append(Miss.model_validate(row))
-    groups = [_group(counts, misses[counts.key]) for counts in counted]
+    groups = [_group(counts, misses[counts.key], start=start, until=until) for counts in counted]
     return Compliance(start=start, until=until, timezone=desk.timezone, denominator=_DENOMINATOR, groups=groups)
 
 
-def _group(counts: Counts, misses: list[Miss]) -> ComplianceGroup:
+def _group(counts: Counts, misses: list[Miss], *, start: date, until: date) -> ComplianceGroup:
     plan, severity, kind, commitment = counts.key
+    about = {"from": start, "until": until, "plan": plan or "", "severity": severity or "", "kind": kind}
+    about["commitment"] = commitment
     decided = counts.met + counts.missed
     return ComplianceGroup(
         plan=plan,
@@ -56,20 +68,77 @@ def _group(counts: Counts, misses: list[Miss]) -> ComplianceGroup:
         missed=counts.missed,
         running=counts.running,
         cancelled=counts.cancelled,
+        decided=decided,
         percentage=round(100 * counts.met / decided, 2) if decided else None,
+        average_seconds=None if counts.average is None else seconds_of(counts.average),
+        longest_seconds=None if counts.longest is None else seconds_of(counts.longest),
+        promises={
+            outcome: f"/v1/compliance/promises?{urlencode({**about, 'outcome': outcome})}" for outcome in OUTCOMES
+        },
         misses=misses,
     )
 
 
+async def list_promises(
+    uow: UnitOfWork,
+    *,
+    desk_id: UUID,
+    start: date,
+    until: date,
+    wanted: Wanted,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[CountedPromise]:
+    """Return the promises behind a number of a report, by start. :raises InvalidInput: as :func:`report_compliance`"""
+    _check_period(start, until)
+    async with uow.read() as connection:
+        desk = await desks.read_desk(connection, desk_id)
+        begins, ends = _bounds(start, until, desk.timezone)
+        found = await compliance.list_promises(
+            connection, start=begins, until=ends, wanted=wanted, after=after, limit=limit
+        )
+    return [CountedPromise.model_validate(row) for row in found]
+
+
 def compliance_csv(report: Compliance) -> str:
     """Write a report as CSV: one line for each group."""
+    columns = [name for name in ComplianceGroup.model_fields if name not in {"misses", "promises"}]
+    period = {"from": report.start, "until": report.until}
+    return _csv([*period, *columns], [period | group.model_dump(include=set(columns)) for group in report.groups])
+
+
+def promises_csv(promises: Sequence[CountedPromise]) -> str:
+    """Write promises as CSV: one line for each."""
+    return _csv(
+        list(CountedPromise.model_fields),
+        [one.model_dump(mode="json") | {"clauses": " ".join(one.clauses)} for one in promises],
+    )
+
+
+def _csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     text = io.StringIO()
-    columns = [name for name in ComplianceGroup.model_fields if name != "misses"]
-    writer = csv.DictWriter(text, ["from", "until", *columns])
+    writer = csv.DictWriter(text, columns)
     writer.writeheader()
-    for group in report.groups:
-        writer.writerow({"from": report.start, "until": report.until, **group.model_dump(include=set(columns))})
+    for row in rows:
+        writer.writerow({name: _inert(value) for name, value in row.items()})
     return text.getvalue()
+
+
+def _inert(value: Any) -> Any:
+    """Keep a text from being taken for a formula by the program that opens the file."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _check_period(start: date, until: date) -> None:
+    if not 0 < (until - start).days <= _LONGEST_DAYS:
+        message = f"expected `until` 1 to {_LONGEST_DAYS} days after `from`"
+        raise InvalidInput(message, faults=[Fault("", f"until: {message}")])
+
+
+def _bounds(start: date, until: date, timezone: str) -> tuple[datetime, datetime]:
+    """Return the instants at which two dates begin in a zone."""
+    zone = load_zone(timezone)
+    return from_micros(first_reading(zone, start)), from_micros(first_reading(zone, until))
 
 
 async def review_miss(uow: UnitOfWork, *, clock_id: UUID, body: ReviewInput, reviewed_by: str) -> Review:

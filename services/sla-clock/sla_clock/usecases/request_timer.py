@@ -33,7 +33,7 @@ async def request_timer(
     async with uow.begin() as tx:
         tx.now = await desks.hold_present(tx.connection, tx.desk_id) or tx.now
         ticket = await tickets.lock_ticket(tx.connection, ticket_id)
-        terms = await tickets.terms_of(tx.connection, ticket)
+        terms = await tickets.terms_of(tx.connection, ticket, version=ticket.terms_version)
         due_at = terms.working_time(calendar).due(start, target)
         is_due = due_at <= tx.now
         is_new = await timers.insert_request(
