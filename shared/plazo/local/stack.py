@@ -250,7 +250,8 @@ class Stack:
 
     async def _prepare_database(self, postgres: Postgres, service: str, urls: DatabaseUrls) -> None:
         """Make and migrate a database, where that has not been done."""
-        if await is_migrated(urls.system, service=service):
+        database = postgres.dsn(f"plazo_{service}")
+        if await postgres.has_database(service) and await is_migrated(database, service=service):
             return
         await postgres.create_database(service)
         environment = self.environment(service, urls=urls, listen="127.0.0.1:0")

@@ -34,11 +34,8 @@ async def require_migrated(connection: asyncpg.Connection | asyncpg.Pool, *, ser
 
 
 async def is_migrated(dsn: str, *, service: str) -> bool:
-    """Tell whether the database at `dsn` is there and at the version this program needs."""
-    try:
-        connection = await asyncpg.connect(dsn, timeout=5)
-    except (OSError, TimeoutError, asyncpg.PostgresError):
-        return False
+    """Tell whether the database at `dsn` is at the version this program needs."""
+    connection = await asyncpg.connect(dsn, timeout=10)
     try:
         await require_migrated(connection, service=service)
     except NotMigrated:

@@ -159,7 +159,7 @@ class Runtime:
 
 
 async def _reach_database(stack: AsyncExitStack, settings: Settings, *, service: str) -> Database:
-    """Connect, and wait for what is still to come: the server, the database, its migration."""
+    """Connect, and wait for what is still to come: the server, the roles, the database, its grants, its migration."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _START_SECONDS
     while True:
@@ -169,13 +169,8 @@ async def _reach_database(stack: AsyncExitStack, settings: Settings, *, service:
                 await require_migrated(database.system, service=service)
                 stack.push_async_exit(attempt.pop_all())
                 return database
-        except (
-            *OUTAGE,
-            NotMigrated,
-            asyncpg.InvalidAuthorizationSpecificationError,
-            asyncpg.InvalidCatalogNameError,
-        ) as e:
+        except (*OUTAGE, NotMigrated, asyncpg.PostgresError) as error:
             if loop.time() > deadline:
                 raise
-            log.info("database_awaited", error=str(e) or type(e).__name__)
+            log.info("database_awaited", error=str(error) or type(error).__name__)
             await asyncio.sleep(0.2)
