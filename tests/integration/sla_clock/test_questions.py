@@ -224,3 +224,18 @@ async def test_hours_of_a_published_calendar(desk: DeskUnderTest, contract):
     await desk.admin.refused(
         422, "GET", "/v1/calendars/ireo/standard/hours?from=2026-01-01T00:00:00Z&until=2199-01-01T00:00:00Z"
     )
+
+
+async def test_faults_of_question_and_calendar_are_told_at_once(desk: DeskUnderTest) -> None:
+    question = {
+        "start": "2026-01-01T00:00:00",
+        "target": "-4h",
+        "calendar": {"timezone": "Europe/Nowhere", "hours": {"mon": ["09:00-09:00"]}},
+    }
+
+    alone = await desk.admin.refused(422, "POST", "/v1/deadlines", json=question)
+    among = await desk.admin.ok("POST", "/v1/deadlines", json={"items": [question]})
+
+    expected = {"/start", "/target", "/calendar/timezone", "/calendar/hours/mon/0"}
+    assert {fault["pointer"] for fault in alone["errors"]} == expected
+    assert {fault["pointer"] for fault in among["items"][0]["problem"]["errors"]} == expected

@@ -76,23 +76,45 @@ async def _answer(
     uow: UnitOfWork, body: Any, model: type[Question], solve: Callable[[Question, WorkingTime], Answer]
 ) -> Any:
     if not (isinstance(body, dict) and "items" in body):
-        question = read_input(model, body)
-        calendars = await _published(uow, [question.calendar])
+        calendars = await _published(uow, [body.get("calendar") if isinstance(body, dict) else None])
         # A calendar may have to be compiled to the end of the century; other requests go on meanwhile.
-        return await asyncio.to_thread(lambda: _shown(solve(question, _calendar(question.calendar, calendars))))
+        return await asyncio.to_thread(lambda: _shown(solve(*_read_question(model, body, None, calendars))))
     batch = read_input(Batch, body)
     named: list[Any] = [item.get("calendar") for item in batch.items if isinstance(item, dict)]
     calendars = await _published(uow, [batch.calendar, *named])
 
     def answer_one(item: Any) -> Any:
         try:
-            question = read_input(model, item)
-            return _shown(solve(question, _calendar(question.calendar or batch.calendar, calendars)))
+            return _shown(solve(*_read_question(model, item, batch.calendar, calendars)))
         except PlazoError as error:
             return {"problem": _problem(error)}
 
     # Ten thousand answers take a while; other requests go on meanwhile.
     return {"items": await asyncio.to_thread(lambda: [answer_one(item) for item in batch.items])}
+
+
+def _read_question(
+    model: type[Question], data: Any, default: dict[str, Any] | None, published: Calendars
+) -> tuple[Question, WorkingTime]:
+    """Read a question and its calendar. :raises InvalidInput: with the faults of both"""
+    try:
+        question = read_input(model, data)
+    except InvalidInput as invalid:
+        raise _with_calendar_faults(invalid, data, default, published) from None
+    return question, _calendar(question.calendar or default, published)
+
+
+def _with_calendar_faults(
+    invalid: InvalidInput, data: Any, default: dict[str, Any] | None, published: Calendars
+) -> InvalidInput:
+    document = data.get("calendar", default) if isinstance(data, dict) else None
+    try:
+        if isinstance(document, dict):
+            _calendar(document, published)
+    except InvalidInput as unsound:
+        message = "the request has faults; each is listed under errors"
+        return InvalidInput(message, faults=(*invalid.faults, *unsound.faults))
+    return invalid
 
 
 async def _published(uow: UnitOfWork, documents: list[Any]) -> dict[bytes, WorkingTime | PlazoError]:
