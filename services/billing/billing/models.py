@@ -17,11 +17,10 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from plazo.runtime.tables import NAMING, instant, json_column
+from plazo.runtime.tables import NAMING, instant, json_column, texts
 
 
 class BillingTable(SQLModel, registry=registry(metadata=MetaData(naming_convention=NAMING))):
@@ -29,10 +28,6 @@ class BillingTable(SQLModel, registry=registry(metadata=MetaData(naming_conventi
 
 
 METADATA = BillingTable.metadata
-
-
-def _texts() -> Any:
-    return Field(sa_type=ARRAY(Text))
 
 
 def _reference(column: str, *, nullable: bool = False) -> Any:
@@ -96,7 +91,7 @@ class Ticket(BillingTable, table=True):
     admission: str = Field(sa_type=Text)
     admitted_at: datetime | None = instant(nullable=True)
     held_for: str | None = Field(sa_type=Text)
-    held_clauses: list[str] = _texts()
+    held_clauses: list[str] = texts()
 
 
 class Work(BillingTable, table=True):
@@ -193,7 +188,7 @@ class Draw(BillingTable, table=True):
     unit_minutes: int = Field(sa_type=Integer)
     overage: dict[str, Any] | None = json_column(nullable=True)
     line: dict[str, Any] | None = json_column(nullable=True)
-    clauses: list[str] = _texts()
+    clauses: list[str] = texts()
     funding: list[Any] = json_column()
     owed: int = Field(sa_type=BigInteger)
 
@@ -216,7 +211,7 @@ class LedgerTransaction(BillingTable, table=True):
     contract_id: UUID
     cause: str = Field(sa_type=Text)
     reason: str = Field(sa_type=Text)
-    clauses: list[str] = _texts()
+    clauses: list[str] = texts()
     ticket_id: UUID | None
     work_id: UUID | None
     effective_at: datetime = instant()
@@ -267,7 +262,7 @@ class Charge(BillingTable, table=True):
     rounded_minutes: int = Field(sa_type=BigInteger)
     charged_minutes: int = Field(sa_type=BigInteger)
     reason: str | None = Field(sa_type=Text)
-    clauses: list[str] = _texts()
+    clauses: list[str] = texts()
     explanation: dict[str, str] = json_column()
     lines: list[Any] = json_column()
     charged_at: datetime = instant()

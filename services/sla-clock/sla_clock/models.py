@@ -6,11 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Index, MetaData, Numeric, SmallInteger, Text, text
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from plazo.runtime.tables import NAMING, instant, json_column
+from plazo.runtime.tables import NAMING, instant, json_column, texts
 
 
 class SlaClockTable(SQLModel, registry=registry(metadata=MetaData(naming_convention=NAMING))):
@@ -92,7 +91,7 @@ class Clock(SlaClockTable, table=True):
     commitment: str = Field(sa_type=Text)
     target: str | None = Field(sa_type=Text)
     calendar: str | None = Field(sa_type=Text)
-    clauses: list[str] = Field(sa_type=ARRAY(Text))
+    clauses: list[str] = texts()
     started_at: datetime = instant()
     due_at: datetime | None = instant(nullable=True)
     stopped_at: datetime | None = instant(nullable=True)
@@ -100,7 +99,7 @@ class Clock(SlaClockTable, table=True):
     detected_at: datetime | None = instant(nullable=True)
     version: int
     revision: int
-    warned: list[str] = Field(sa_type=ARRAY(Text))
+    warned: list[str] = texts()
     plan: str | None = Field(sa_type=Text)
     severity: str | None = Field(sa_type=Text)
 

@@ -5,11 +5,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, MetaData, SmallInteger, Text, text
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from plazo.runtime.tables import NAMING, instant, json_column, written_at
+from plazo.runtime.tables import NAMING, instant, json_column, texts, written_at
 
 
 class TicketsTable(SQLModel, registry=registry(metadata=MetaData(naming_convention=NAMING))):
@@ -61,7 +60,7 @@ class Contract(TicketsTable, table=True):
     policy: str = Field(sa_type=Text)
     plan: str | None = Field(sa_type=Text)
     arrangement: str = Field(sa_type=Text)
-    products: list[str] = Field(sa_type=ARRAY(Text))
+    products: list[str] = texts()
     valid_from: date
     valid_until: date | None
     warranty_until: date | None
@@ -102,7 +101,7 @@ class Ticket(TicketsTable, table=True):
     covered: bool
     clocks: bool
     admission: str = Field(sa_type=Text)
-    waits: list[str] = Field(sa_type=ARRAY(Text))
+    waits: list[str] = texts()
     held_for: str | None = Field(sa_type=Text)
     held_clause: str | None = Field(sa_type=Text)
     team: str | None = Field(sa_type=Text)
@@ -127,7 +126,7 @@ class TicketDecision(TicketsTable, table=True):
     desk_id: UUID
     value: str = Field(sa_type=Text)
     rule: int | None
-    clauses: list[str] = Field(sa_type=ARRAY(Text))
+    clauses: list[str] = texts()
     decided_at: datetime = instant()
 
 
@@ -162,7 +161,7 @@ class KeptRequest(TicketsTable, table=True):
     desk_id: UUID
     outcome: str = Field(sa_type=Text)
     reason: str = Field(sa_type=Text)
-    clauses: list[str] = Field(sa_type=ARRAY(Text))
+    clauses: list[str] = texts()
     body: dict[str, Any] = json_column()
     received_at: datetime = instant()
 

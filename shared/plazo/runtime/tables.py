@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, LargeBinary, MetaData, Text, func, text
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -34,6 +34,11 @@ def instant(**options: Any) -> Any:
 def written_at() -> Any:
     """Return a `timestamptz` column that PostgreSQL fills as the row is written."""
     return instant(sa_column_kwargs={"server_default": func.clock_timestamp()})
+
+
+def texts(**options: Any) -> Any:
+    """Return a `text[]` column."""
+    return Field(sa_type=ARRAY(Text), **options)
 
 
 def json_column(**options: Any) -> Any:

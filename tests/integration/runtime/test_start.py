@@ -1,8 +1,10 @@
 """A service that starts before its database is ready waits for it, step by step."""
 
 import asyncio
+import logging
 
 import asyncpg
+import pytest
 from harness import OPERATOR_KEY, House, eventually
 
 from plazo.runtime import migrations
@@ -13,7 +15,8 @@ from tickets.app import SERVICE
 DATABASE = "plazo_tickets_late"
 
 
-async def test_waits_for_database_grants_and_migration(house: House) -> None:
+async def test_waits_for_database_grants_and_migration(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="plazo.runtime.service")
     known = house.settings["tickets"]
 
     def late(url: str) -> str:
@@ -33,17 +36,23 @@ async def test_waits_for_database_grants_and_migration(house: House) -> None:
             started.set()
             await stop.wait()
 
+    async def awaits(what: str) -> None:
+        async def has_said() -> bool:
+            assert not running.done(), running.exception()
+            return what in caplog.text
+
+        await eventually(has_said)
+
     running = asyncio.create_task(run())
     superuser = await asyncpg.connect(house.postgres.dsn())
     try:
-        await asyncio.sleep(0.3)  # there is no such database
+        await awaits("does not exist")
         await superuser.execute(f"CREATE DATABASE {DATABASE} OWNER tickets_owner")
         await superuser.execute(f"REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC")
-        await asyncio.sleep(0.5)  # nobody may connect to it
+        await awaits("permission denied for database")
         urls = await house.postgres.create_database("tickets", database=DATABASE)
-        await asyncio.sleep(0.5)  # it is empty
+        await awaits("is at version None")
         assert not started.is_set()
-        assert not running.done(), running.exception()
 
         await migrations.upgrade("tickets", dsn=urls.owner)
 
