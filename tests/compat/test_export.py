@@ -4,11 +4,16 @@ import json
 from typing import Any
 
 from plazo.events import export
+from plazo.events.envelope import Event
 from plazo.events.registry import EVENTS
 
 
-def test_types_are_unique_over_all_services():
-    assert len({type_ for _, type_ in EVENTS}) == len(EVENTS)
+def test_a_type_means_the_same_whoever_announces_it():
+    by_type: dict[str, list[type[Event]]] = {}
+    for event in EVENTS.values():
+        by_type.setdefault(event.type(), []).append(event)
+    for type_, events in by_type.items():
+        assert len({json.dumps(export.event_schema(event), sort_keys=True) for event in events}) == 1, type_
 
 
 def test_exported_files_are_fresh():

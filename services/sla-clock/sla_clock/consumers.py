@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from plazo.events.escalation import TimerRequested, TimerWithdrawn
+from plazo.events import billing, escalation, tickets
 from plazo.events.tickets import (
     ContractSigned,
     CustomerReplied,
@@ -18,6 +18,7 @@ from plazo.events.tickets import (
     TicketWaitEnded,
     TicketWaitStarted,
 )
+from plazo.events.timers import TimerRequest, TimerWithdrawal
 from plazo.runtime.consumer import Handlers, Received
 from plazo.runtime.unit_of_work import UnitOfWork
 from sla_clock.domain import facts
@@ -126,7 +127,7 @@ async def on_contract_signed(uow: UnitOfWork, received: Received[ContractSigned]
     )
 
 
-async def on_timer_requested(uow: UnitOfWork, received: Received[TimerRequested]) -> None:
+async def on_timer_requested(uow: UnitOfWork, received: Received[TimerRequest]) -> None:
     """Arm a timer for another service."""
     event = received.payload
     await request_timer(
@@ -141,7 +142,7 @@ async def on_timer_requested(uow: UnitOfWork, received: Received[TimerRequested]
     )
 
 
-async def on_timer_withdrawn(uow: UnitOfWork, received: Received[TimerWithdrawn]) -> None:
+async def on_timer_withdrawn(uow: UnitOfWork, received: Received[TimerWithdrawal]) -> None:
     """Disarm it."""
     await withdraw_timer(uow, timer_id=received.payload.timer_id)
 
@@ -161,6 +162,12 @@ HANDLERS: dict[str, Handlers] = {
         TicketResolved: on_ticket_resolved,
         TicketReopened: on_ticket_reopened,
         TicketClosed: on_ticket_closed,
+        tickets.TimerRequested: on_timer_requested,
+        tickets.TimerWithdrawn: on_timer_withdrawn,
     },
-    "escalation": {TimerRequested: on_timer_requested, TimerWithdrawn: on_timer_withdrawn},
+    "escalation": {
+        escalation.TimerRequested: on_timer_requested,
+        escalation.TimerWithdrawn: on_timer_withdrawn,
+    },
+    "billing": {billing.TimerRequested: on_timer_requested, billing.TimerWithdrawn: on_timer_withdrawn},
 }

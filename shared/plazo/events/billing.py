@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 from uuid import UUID
 
 from plazo.events.envelope import Event
+from plazo.events.timers import TimerRequest, TimerWithdrawal
 
 
 class _BillingEvent(Event):
@@ -75,10 +76,20 @@ class AccountStandingChanged(_BillingEvent):
     standing: Literal["good", "overdue", "blocked"]
 
 
+class TimerRequested(_BillingEvent, TimerRequest):
+    """`sla-clock` shall say when an instant has come."""
+
+
+class TimerWithdrawn(_BillingEvent, TimerWithdrawal):
+    """The timer is not wanted any more."""
+
+
 EVENTS: tuple[type[Event], ...] = (
     AdmissionGranted,
     AdmissionWithheld,
     ChargeAccrued,
     AccountChanged,
     AccountStandingChanged,
+    TimerRequested,
+    TimerWithdrawn,
 )

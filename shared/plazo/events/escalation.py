@@ -1,10 +1,11 @@
 """What `escalation` announces. The aggregate is always the ticket."""
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from plazo.events.envelope import Event
+from plazo.events.timers import TimerRequest, TimerWithdrawal
 
 
 class _EscalationEvent(Event):
@@ -84,28 +85,12 @@ class MessageQueued(_EscalationEvent):
     role: str | None = None
 
 
-class TimerRequested(_EscalationEvent):
-    """`sla-clock` shall say when `after` has passed since `start`.
-
-    `after` is a duration as policies word it, counted on `calendar` of the ticket's policy, or elapsed where there is
-    none. `context` comes back with `timer.fired`.
-    """
-
-    name: ClassVar[str] = "timer.requested"
-
-    timer_id: UUID
-    start: datetime
-    after: str
-    calendar: str | None
-    context: dict[str, Any]
+class TimerRequested(_EscalationEvent, TimerRequest):
+    """`sla-clock` shall say when an instant has come."""
 
 
-class TimerWithdrawn(_EscalationEvent):
+class TimerWithdrawn(_EscalationEvent, TimerWithdrawal):
     """The timer is not wanted any more."""
-
-    name: ClassVar[str] = "timer.withdrawn"
-
-    timer_id: UUID
 
 
 EVENTS: tuple[type[Event], ...] = (

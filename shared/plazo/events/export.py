@@ -65,8 +65,9 @@ def event_schema(event: type[Event]) -> dict[str, Any]:
 
 def asyncapi_document() -> dict[str, Any]:
     """Return the AsyncAPI 3.0 document: a channel for each service, a message for each of its events."""
+    events = _by_type()
     named, definitions = models_json_schema(
-        [(event, "validation") for event in EVENTS.values()], ref_template="#/components/schemas/{model}"
+        [(event, "validation") for event in events.values()], ref_template="#/components/schemas/{model}"
     )
     messages = {
         event.type(): {
@@ -77,7 +78,7 @@ def asyncapi_document() -> dict[str, Any]:
             "headers": {"$ref": "#/components/schemas/Headers"},
             "payload": named[event, "validation"],
         }
-        for event in EVENTS.values()
+        for event in events.values()
     }
     return {
         "asyncapi": "3.0.0",
@@ -96,6 +97,11 @@ def asyncapi_document() -> dict[str, Any]:
     }
 
 
+def _by_type() -> dict[str, type[Event]]:
+    """Return the events, each type once: a timer is requested in the same words by every service."""
+    return {event.type(): event for event in EVENTS.values()}
+
+
 def _channel(service: str) -> dict[str, Any]:
     types = [type_ for producer, type_ in EVENTS if producer == service]
     return {
@@ -111,7 +117,7 @@ def _channel(service: str) -> dict[str, Any]:
 
 def exported_files() -> dict[Path, str]:
     """Return every exported file and its content."""
-    documents = {SCHEMAS / f"{event.type()}.json": event_schema(event) for event in EVENTS.values()}
+    documents = {SCHEMAS / f"{event.type()}.json": event_schema(event) for event in _by_type().values()}
     documents[ASYNCAPI] = asyncapi_document()
     return {path: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for path, document in documents.items()}
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from plazo.events.envelope import Event
+from plazo.events.timers import TimerRequest, TimerWithdrawal
 
 FactValue = bool | int | str
 Facts = dict[str, FactValue]
@@ -238,6 +239,14 @@ class TicketClosed(_TicketsEvent):
     reason: Literal["confirmed", "abandoned", "withdrawn"]
 
 
+class TimerRequested(_TicketsEvent, TimerRequest):
+    """`sla-clock` shall say when an instant has come."""
+
+
+class TimerWithdrawn(_TicketsEvent, TimerWithdrawal):
+    """The timer is not wanted any more."""
+
+
 EVENTS: tuple[type[Event], ...] = (
     DeskCreated,
     KeyIssued,
@@ -257,4 +266,6 @@ EVENTS: tuple[type[Event], ...] = (
     TicketResolved,
     TicketReopened,
     TicketClosed,
+    TimerRequested,
+    TimerWithdrawn,
 )

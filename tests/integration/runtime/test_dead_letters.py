@@ -17,7 +17,7 @@ from plazo.runtime.identity import new_key
 from plazo.runtime.service import Service
 from plazo.runtime.unit_of_work import UnitOfWork
 from plazo.runtime.web import create_app
-from tickets.schemas import DeskCreate
+from tickets.schemas.desks import DeskCreate
 from tickets.usecases.desks import create_desk
 
 

@@ -16,7 +16,7 @@ from plazo.runtime.bus import Bus, BusDown, parse_event
 from plazo.runtime.identity import new_key
 from plazo.runtime.web import create_app
 from tickets.app import SERVICE
-from tickets.schemas import DeskCreate
+from tickets.schemas.desks import DeskCreate
 from tickets.usecases.desks import create_desk
 
 

@@ -15,7 +15,7 @@ from integration.runtime.annex import Annex
 
 from plazo.local.ports import choose_port
 from plazo.runtime.identity import new_key
-from tickets.schemas import DeskCreate
+from tickets.schemas.desks import DeskCreate
 from tickets.usecases.desks import create_desk
 
 

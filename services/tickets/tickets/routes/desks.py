@@ -9,7 +9,7 @@ from plazo.kernel.ids import derived_id, new_id
 from plazo.runtime.call import Call, allow, allow_operator
 from plazo.runtime.identity import EVERYBODY, Role, derived_key, new_key
 from plazo.runtime.service import Runtime
-from tickets import schemas
+from tickets.schemas.desks import DeskCreate, DeskView, KeyCreate, KeyCreated, KeyView, NewDesk
 from tickets.usecases import desks
 
 router = APIRouter(prefix="/v1", tags=["desks"])
@@ -22,10 +22,10 @@ _SETTLE_SECONDS = 3.0  # the new key should work everywhere when the answer arri
 
 @router.post("/desks", status_code=201)
 async def create_desk(
-    body: schemas.DeskCreate,
+    body: DeskCreate,
     runtime: Annotated[Runtime, allow_operator()],
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
-) -> schemas.DeskCreated:
+) -> NewDesk:
     """Create a desk and its first administrator key, with the operator key of the installation.
 
     Under an Idempotency-Key the desk and its key follow from that key, so that a repetition is answered alike.
@@ -43,19 +43,19 @@ async def create_desk(
 
 
 @router.get("/desk")
-async def read_own_desk(call: AnyCall) -> schemas.DeskView:
+async def read_own_desk(call: AnyCall) -> DeskView:
     """Return the desk that the caller's key belongs to."""
     return await desks.read_desk(call.uow(), desk_id=call.desk_id)
 
 
 @router.get("/desks/{desk_id}")
-async def read_desk(desk_id: UUID, call: AnyCall) -> schemas.DeskView:
+async def read_desk(desk_id: UUID, call: AnyCall) -> DeskView:
     """Return the caller's desk."""
     return await desks.read_desk(call.uow(), desk_id=desk_id)
 
 
 @router.post("/keys", status_code=201)
-async def issue_key(body: schemas.KeyCreate, call: AdministratorCall) -> schemas.KeyCreated:
+async def issue_key(body: KeyCreate, call: AdministratorCall) -> KeyCreated:
     """Issue an API key; its secret is shown in this answer only."""
     created = await desks.issue_key(call.uow(status=201), body=body)
     await call.settle(call.desk_id)
@@ -63,7 +63,7 @@ async def issue_key(body: schemas.KeyCreate, call: AdministratorCall) -> schemas
 
 
 @router.get("/keys")
-async def list_keys(call: AdministratorCall) -> list[schemas.KeyView]:
+async def list_keys(call: AdministratorCall) -> list[KeyView]:
     """List the desk's keys, without their secrets."""
     return await desks.list_keys(call.uow())
 

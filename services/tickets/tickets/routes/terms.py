@@ -11,8 +11,16 @@ from plazo.runtime import policies as policy_versions
 from plazo.runtime.call import Call, allow
 from plazo.runtime.identity import EVERYBODY, STAFF, Role
 from plazo.runtime.pagination import MAX_LIMIT, Page, page_of, position
-from tickets import schemas
 from tickets.repository import parties as parties_repository
+from tickets.schemas.parties import (
+    ContractCreate,
+    ContractView,
+    CustomerCreate,
+    CustomerView,
+    NewPolicyVersion,
+    PolicyPublish,
+    PolicyView,
+)
 from tickets.usecases import parties, policies
 
 router = APIRouter(prefix="/v1", tags=["terms"])
@@ -24,7 +32,7 @@ Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
 
 
 @router.post("/policies", status_code=201)
-async def publish_policy(body: schemas.PolicyPublish, call: ManagerCall) -> schemas.PolicyPublished:
+async def publish_policy(body: PolicyPublish, call: ManagerCall) -> NewPolicyVersion:
     """Publish a version of a policy document; all its faults are answered at once, each with its line."""
     published = await policies.publish_policy(call.uow(status=201), document=body.document)
     await call.settle(policy_versions.policy_id(call.desk_id, published.policy))
@@ -32,7 +40,7 @@ async def publish_policy(body: schemas.PolicyPublish, call: ManagerCall) -> sche
 
 
 @router.get("/policies")
-async def list_policies(call: StaffCall) -> list[schemas.PolicyView]:
+async def list_policies(call: StaffCall) -> list[PolicyView]:
     """List the published versions of all policies."""
     return await policies.list_policies(call.uow())
 
@@ -48,7 +56,7 @@ async def read_policy(policy: str, version: str, call: StaffCall) -> dict[str, o
 
 
 @router.post("/customers", status_code=201)
-async def register_customer(body: schemas.CustomerCreate, call: StaffCall) -> schemas.CustomerView:
+async def register_customer(body: CustomerCreate, call: StaffCall) -> CustomerView:
     """Register a customer."""
     customer = await parties.register_customer(call.uow(status=201), body=body)
     await call.settle(customer.customer_id)
@@ -56,7 +64,7 @@ async def register_customer(body: schemas.CustomerCreate, call: StaffCall) -> sc
 
 
 @router.get("/customers")
-async def list_customers(call: AnyCall, limit: Limit = 50, cursor: str | None = None) -> Page[schemas.CustomerView]:
+async def list_customers(call: AnyCall, limit: Limit = 50, cursor: str | None = None) -> Page[CustomerView]:
     """List customers, oldest first; a requester sees its own."""
     async with call.uow().read() as connection:
         rows = await parties_repository.list_customers(
@@ -70,7 +78,7 @@ async def list_customers(call: AnyCall, limit: Limit = 50, cursor: str | None = 
 
 
 @router.post("/contracts", status_code=201)
-async def sign_contract(body: schemas.ContractCreate, call: ManagerCall) -> schemas.ContractView:
+async def sign_contract(body: ContractCreate, call: ManagerCall) -> ContractView:
     """Record a customer's contract under a published policy."""
     contract = await parties.sign_contract(call.uow(status=201), body=body)
     await call.settle(contract.contract_id)
@@ -80,7 +88,7 @@ async def sign_contract(body: schemas.ContractCreate, call: ManagerCall) -> sche
 @router.get("/contracts")
 async def list_contracts(
     call: StaffCall, customer_id: UUID | None = None, limit: Limit = 50, cursor: str | None = None
-) -> Page[schemas.ContractView]:
+) -> Page[ContractView]:
     """List contracts, oldest first."""
     async with call.uow().read() as connection:
         rows = await parties_repository.list_contracts(
@@ -91,6 +99,6 @@ async def list_contracts(
 
 
 @router.get("/contracts/{contract_id}")
-async def read_contract(contract_id: UUID, call: StaffCall) -> schemas.ContractView:
+async def read_contract(contract_id: UUID, call: StaffCall) -> ContractView:
     """Return a contract."""
     return await parties.read_contract(call.uow(), contract_id=contract_id)

@@ -28,12 +28,13 @@ from plazo.policy.document import Policy
 from plazo.runtime import policies
 from plazo.runtime.call import check_version
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
-from tickets import schemas
 from tickets.domain import opening
 from tickets.domain.lifecycle import Action, next_state
 from tickets.domain.ticket import Facts, FactValue, Ticket
 from tickets.repository import parties, tickets, views
 from tickets.repository.tickets import Entry
+from tickets.schemas.lifecycle import DateCreate, ReplyCreate, ResolutionCreate, WaitCreate
+from tickets.schemas.tickets import TicketView
 from tickets.usecases.reading import ticket_view, visible_ticket
 
 _CALLS = ("phone", "video")
@@ -68,7 +69,7 @@ class Change:
     before: Ticket
     after: Ticket
     entries: list[Entry] = field(default_factory=list)
-    view: schemas.TicketView | None = None
+    view: TicketView | None = None
 
     @property
     def now(self) -> datetime:
@@ -117,12 +118,12 @@ async def changing(uow: UnitOfWork, ticket_id: UUID, by: By) -> AsyncIterator[Ch
         tx.answer = change.view.model_dump(mode="json")
 
 
-def _done(change: Change) -> schemas.TicketView:
+def _done(change: Change) -> TicketView:
     assert change.view is not None, "the block has ended"
     return change.view
 
 
-async def reply(uow: UnitOfWork, *, ticket_id: UUID, body: schemas.ReplyCreate, by: By) -> schemas.TicketView:
+async def reply(uow: UnitOfWork, *, ticket_id: UUID, body: ReplyCreate, by: By) -> TicketView:
     """Record something said. The desk's reply or call answers the customer, an internal note never does (PRO-15).
 
     A customer's reply ends the wait for the customer.
@@ -146,7 +147,7 @@ async def reply(uow: UnitOfWork, *, ticket_id: UUID, body: schemas.ReplyCreate, 
     return _done(change)
 
 
-async def start_wait(uow: UnitOfWork, *, ticket_id: UUID, body: schemas.WaitCreate, by: By) -> schemas.TicketView:
+async def start_wait(uow: UnitOfWork, *, ticket_id: UUID, body: WaitCreate, by: By) -> TicketView:
     """Begin to wait for somebody; asking twice is one wait. :raises IllegalTransition:"""
     async with changing(uow, ticket_id, by) as change:
         change.act(Action.WAIT)
@@ -157,7 +158,7 @@ async def start_wait(uow: UnitOfWork, *, ticket_id: UUID, body: schemas.WaitCrea
     return _done(change)
 
 
-async def end_wait(uow: UnitOfWork, *, ticket_id: UUID, cause: str, by: By) -> schemas.TicketView:
+async def end_wait(uow: UnitOfWork, *, ticket_id: UUID, cause: str, by: By) -> TicketView:
     """End one wait; the ticket goes on when it waits for nobody else. :raises NothingToEnd:"""
     async with changing(uow, ticket_id, by) as change:
         if cause not in change.before.waits:
@@ -177,9 +178,7 @@ def _end_wait(change: Change, cause: str, by: By) -> None:
     change.announce(TicketWaitEnded(cause=cause))
 
 
-async def change_facts(
-    uow: UnitOfWork, *, ticket_id: UUID, facts: dict[str, FactValue | None], by: By
-) -> schemas.TicketView:
+async def change_facts(uow: UnitOfWork, *, ticket_id: UUID, facts: dict[str, FactValue | None], by: By) -> TicketView:
     """Change stated facts and decide again what depends on them: severity, priority, coverage (IRE-09, PRO-23).
 
     :raises InvalidInput: with every fact that is unknown or cannot be
@@ -228,7 +227,7 @@ async def decide_again(change: Change, policy: Policy, *, given: Facts, actor: s
     )
 
 
-async def agree_date(uow: UnitOfWork, *, ticket_id: UUID, body: schemas.DateCreate, by: By) -> schemas.TicketView:
+async def agree_date(uow: UnitOfWork, *, ticket_id: UUID, body: DateCreate, by: By) -> TicketView:
     """Record the date by which the work shall be done; it arms a clock of its own (PRO-16, SKE-06).
 
     :raises InvalidInput: for a date that has passed
@@ -243,7 +242,7 @@ async def agree_date(uow: UnitOfWork, *, ticket_id: UUID, body: schemas.DateCrea
     return _done(change)
 
 
-async def resolve(uow: UnitOfWork, *, ticket_id: UUID, body: schemas.ResolutionCreate, by: By) -> schemas.TicketView:
+async def resolve(uow: UnitOfWork, *, ticket_id: UUID, body: ResolutionCreate, by: By) -> TicketView:
     """Say that it is solved, and how (SMA-11). Waits end with it.
 
     :raises InvalidInput: for a kind of resolution that the policy does not name
@@ -261,7 +260,7 @@ async def resolve(uow: UnitOfWork, *, ticket_id: UUID, body: schemas.ResolutionC
     return _done(change)
 
 
-async def close(uow: UnitOfWork, *, ticket_id: UUID, reason: str, by: By) -> schemas.TicketView:
+async def close(uow: UnitOfWork, *, ticket_id: UUID, reason: str, by: By) -> TicketView:
     """Close: the customer confirms the resolution, or withdraws the request. :raises IllegalTransition:"""
     action = Action.CONFIRM if reason == "confirmed" else Action.WITHDRAW
     async with changing(uow, ticket_id, by) as change:
@@ -284,7 +283,7 @@ def _end_all_waits(change: Change, by: By) -> None:
         _end_wait(change, cause, by)
 
 
-async def reopen(uow: UnitOfWork, *, ticket_id: UUID, reason: str, by: By) -> schemas.TicketView:
+async def reopen(uow: UnitOfWork, *, ticket_id: UUID, reason: str, by: By) -> TicketView:
     """Reopen: a next cycle begins, the first is kept (SMA-13). :raises IllegalTransition:"""
     async with changing(uow, ticket_id, by) as change:
         change.act(

@@ -9,8 +9,8 @@ from plazo.kernel.errors import Fault, InvalidInput, Kind, NotFound, PlazoError
 from plazo.runtime import desks
 from plazo.runtime.identity import NewKey, new_key
 from plazo.runtime.unit_of_work import UnitOfWork
-from tickets import schemas
 from tickets.repository import parties
+from tickets.schemas.desks import DeskCreate, DeskView, KeyCreate, KeyCreated, KeyView, NewDesk
 
 
 class NotASandbox(PlazoError):
@@ -20,7 +20,7 @@ class NotASandbox(PlazoError):
     code = "not-a-sandbox"
 
 
-async def create_desk(uow: UnitOfWork, *, body: schemas.DeskCreate, key: NewKey) -> schemas.DeskCreated:
+async def create_desk(uow: UnitOfWork, *, body: DeskCreate, key: NewKey) -> NewDesk:
     """Create the desk that the unit of work names, with its first administrator key; it may be there already.
 
     :raises InvalidInput: for an unknown zone
@@ -31,9 +31,7 @@ async def create_desk(uow: UnitOfWork, *, body: schemas.DeskCreate, key: NewKey)
         raise NotASandbox("clock_at is for a sandbox desk; a live desk has the real time")
     clock_at: datetime | None = (body.clock_at or uow.now) if body.sandbox else None
     copy = KeyCopy(key_id=key.key_id, secret_hash=key.secret_hash, role="administrator", label="first key")
-    created = schemas.DeskCreated(
-        desk_id=uow.desk_id, name=body.name, sandbox=body.sandbox, clock_at=clock_at, api_key=key.token
-    )
+    created = NewDesk(desk_id=uow.desk_id, name=body.name, sandbox=body.sandbox, clock_at=clock_at, api_key=key.token)
     async with uow.begin() as tx:
         if await tx.connection.fetchval("SELECT true FROM desk"):
             return created
@@ -48,7 +46,7 @@ async def create_desk(uow: UnitOfWork, *, body: schemas.DeskCreate, key: NewKey)
     return created
 
 
-async def issue_key(uow: UnitOfWork, *, body: schemas.KeyCreate) -> schemas.KeyCreated:
+async def issue_key(uow: UnitOfWork, *, body: KeyCreate) -> KeyCreated:
     """Issue an API key; its secret is in the answer and nowhere else.
 
     :raises InvalidInput: for a requester without a customer, or a customer for another role
@@ -71,7 +69,7 @@ async def issue_key(uow: UnitOfWork, *, body: schemas.KeyCreate) -> schemas.KeyC
             raise NotFound(f"there is no customer {body.customer_id}")
         await desks.insert_key(tx, copy)
         tx.emit(KeyIssued(key=copy), about=tx.desk_id, occurred_at=tx.now)
-        view = schemas.KeyCreated(key_id=key.key_id, role=body.role, label=body.label, api_key=key.token)
+        view = KeyCreated(key_id=key.key_id, role=body.role, label=body.label, api_key=key.token)
         tx.answer = view.model_copy(update={"api_key": "shown once, in the first answer"}).model_dump(mode="json")
     return view
 
@@ -85,7 +83,7 @@ async def revoke_key(uow: UnitOfWork, *, key_id: str) -> None:
         tx.answer = {"key_id": key_id, "state": "revoked"}
 
 
-async def read_desk(uow: UnitOfWork, *, desk_id: UUID) -> schemas.DeskView:
+async def read_desk(uow: UnitOfWork, *, desk_id: UUID) -> DeskView:
     """Return the caller's desk. :raises NotFound: for any other"""
     async with uow.read() as connection:
         row = await connection.fetchrow(
@@ -93,13 +91,13 @@ async def read_desk(uow: UnitOfWork, *, desk_id: UUID) -> schemas.DeskView:
         )
     if row is None:
         raise NotFound(f"there is no desk {desk_id}")
-    return schemas.DeskView(**row)
+    return DeskView(**row)
 
 
-async def list_keys(uow: UnitOfWork) -> list[schemas.KeyView]:
+async def list_keys(uow: UnitOfWork) -> list[KeyView]:
     """Return the desk's keys, without their secrets."""
     async with uow.read() as connection:
         rows = await connection.fetch(
             "SELECT key_id, role, label, customer_id, expires_at, revoked_at FROM api_key ORDER BY label, key_id"
         )
-    return [schemas.KeyView(**row) for row in rows]
+    return [KeyView(**row) for row in rows]

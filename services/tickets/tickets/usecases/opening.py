@@ -9,12 +9,12 @@ from plazo.kernel.ids import new_id
 from plazo.policy.document import Policy
 from plazo.runtime import policies
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
-from tickets import schemas
 from tickets.domain import opening
 from tickets.domain.lifecycle import State
 from tickets.domain.ticket import Facts, Ticket
 from tickets.repository import parties, tickets
 from tickets.repository.tickets import Entry
+from tickets.schemas.tickets import TicketCreate, TicketView
 from tickets.usecases.reading import ticket_view
 
 
@@ -53,9 +53,7 @@ class Terms:
         )
 
 
-async def open_ticket(
-    uow: UnitOfWork, *, body: schemas.TicketCreate, actor: str, customer_id: UUID | None
-) -> schemas.TicketView:
+async def open_ticket(uow: UnitOfWork, *, body: TicketCreate, actor: str, customer_id: UUID | None) -> TicketView:
     """Open a ticket under a contract, with all that its policy decides about it.
 
     `customer_id` confines a requester to its own contracts.
@@ -104,7 +102,7 @@ async def _terms(tx: Transaction, contract_id: UUID, *, customer_id: UUID | None
     return Terms(contract=contract, customer=customer, policy=policy)
 
 
-def _given(body: schemas.TicketCreate, terms: Terms) -> Facts:
+def _given(body: TicketCreate, terms: Terms) -> Facts:
     given: Facts = {"channel": body.channel, "language": body.language or terms.customer.language, "authorized": True}
     if terms.customer.segment is not None:
         given["segment"] = terms.customer.segment
@@ -114,12 +112,12 @@ def _given(body: schemas.TicketCreate, terms: Terms) -> Facts:
 async def _open(
     tx: Transaction,
     *,
-    body: schemas.TicketCreate,
+    body: TicketCreate,
     terms: Terms,
     given: Facts,
     decided: opening.Opening,
     actor: str,
-) -> schemas.TicketView:
+) -> TicketView:
     policy, customer = terms.policy, terms.customer
     prefix = policy.numbering.prefix if policy.numbering else policy.clauses
     ticket = Ticket(

@@ -8,11 +8,11 @@ from plazo.kernel.errors import Fault, InvalidInput, NotFound
 from plazo.kernel.ids import new_id
 from plazo.runtime import policies
 from plazo.runtime.unit_of_work import UnitOfWork
-from tickets import schemas
 from tickets.repository import parties
+from tickets.schemas.parties import ContractCreate, ContractView, CustomerCreate, CustomerView
 
 
-async def register_customer(uow: UnitOfWork, *, body: schemas.CustomerCreate) -> schemas.CustomerView:
+async def register_customer(uow: UnitOfWork, *, body: CustomerCreate) -> CustomerView:
     """Register a customer. :raises InvalidInput: for an unknown zone"""
     if body.timezone is not None:
         load_zone(body.timezone)
@@ -37,7 +37,7 @@ async def register_customer(uow: UnitOfWork, *, body: schemas.CustomerCreate) ->
     return view
 
 
-async def sign_contract(uow: UnitOfWork, *, body: schemas.ContractCreate) -> schemas.ContractView:
+async def sign_contract(uow: UnitOfWork, *, body: ContractCreate) -> ContractView:
     """Record a customer's contract under a published policy.
 
     :raises NotFound: for an unknown customer or policy
@@ -86,7 +86,7 @@ async def sign_contract(uow: UnitOfWork, *, body: schemas.ContractCreate) -> sch
     return view
 
 
-async def read_contract(uow: UnitOfWork, *, contract_id: UUID) -> schemas.ContractView:
+async def read_contract(uow: UnitOfWork, *, contract_id: UUID) -> ContractView:
     """Return a contract. :raises NotFound:"""
     async with uow.read() as connection:
         contract = await parties.find_contract(connection, contract_id)
@@ -95,9 +95,9 @@ async def read_contract(uow: UnitOfWork, *, contract_id: UUID) -> schemas.Contra
     return contract_view(contract)
 
 
-def customer_view(customer: parties.Customer) -> schemas.CustomerView:
+def customer_view(customer: parties.Customer) -> CustomerView:
     """Return a customer as it is shown."""
-    return schemas.CustomerView(
+    return CustomerView(
         customer_id=customer.customer_id,
         name=customer.name,
         segment=customer.segment,
@@ -109,9 +109,9 @@ def customer_view(customer: parties.Customer) -> schemas.CustomerView:
     )
 
 
-def contract_view(contract: parties.Contract) -> schemas.ContractView:
+def contract_view(contract: parties.Contract) -> ContractView:
     """Return a contract as it is shown."""
-    return schemas.ContractView(
+    return ContractView(
         contract_id=contract.contract_id,
         customer_id=contract.customer_id,
         policy=contract.policy,

@@ -7,7 +7,7 @@ from plazo.policy.load import PolicyInvalid, load_policy
 from plazo.policy.read_yaml import read_yaml
 from plazo.runtime import policies
 from plazo.runtime.unit_of_work import UnitOfWork
-from tickets import schemas
+from tickets.schemas.parties import FindingView, NewPolicyVersion, PolicyView
 
 
 class VersionExists(PlazoError):
@@ -17,7 +17,7 @@ class VersionExists(PlazoError):
     code = "policy-version-exists"
 
 
-async def publish_policy(uow: UnitOfWork, *, document: str) -> schemas.PolicyPublished:
+async def publish_policy(uow: UnitOfWork, *, document: str) -> NewPolicyVersion:
     """Publish a version of a policy, from its YAML text.
 
     :raises PolicyInvalid: with every fault of the document and its line
@@ -25,7 +25,7 @@ async def publish_policy(uow: UnitOfWork, *, document: str) -> schemas.PolicyPub
     """
     policy = load_policy(document)
     findings = [
-        schemas.FindingView(
+        FindingView(
             severity=finding.severity,
             kind=finding.kind,
             pointer=finding.pointer,
@@ -38,7 +38,7 @@ async def publish_policy(uow: UnitOfWork, *, document: str) -> schemas.PolicyPub
         faults = [Fault(pointer=one.pointer, message=one.message, line=one.line) for one in errors]
         raise PolicyInvalid(f"policy {policy.policy} has {len(errors)} errors", faults=faults)
     content = policy.model_dump(mode="json", exclude_defaults=True)
-    view = schemas.PolicyPublished(
+    view = NewPolicyVersion(
         policy=policy.policy, version=policy.version, effective_from=policy.effective_from, findings=findings
     )
     async with uow.begin() as tx:
@@ -68,11 +68,11 @@ async def publish_policy(uow: UnitOfWork, *, document: str) -> schemas.PolicyPub
     return view
 
 
-async def list_policies(uow: UnitOfWork) -> list[schemas.PolicyView]:
+async def list_policies(uow: UnitOfWork) -> list[PolicyView]:
     """Return all published versions, by policy and effective date."""
     async with uow.read() as connection:
         rows = await connection.fetch(
             "SELECT policy, version, effective_from, published_at FROM policy_version "
             "ORDER BY policy, effective_from, version"
         )
-    return [schemas.PolicyView(**row) for row in rows]
+    return [PolicyView(**row) for row in rows]

@@ -6,10 +6,10 @@ from uuid import UUID
 from plazo.kernel.errors import NotFound
 from plazo.runtime.database import Connection
 from plazo.runtime.unit_of_work import UnitOfWork
-from tickets import schemas
 from tickets.domain.ticket import Ticket
 from tickets.repository import tickets, views
 from tickets.repository.views import Announced
+from tickets.schemas.tickets import HoldView, ResolutionView, TicketView
 
 
 class NoSuchTicket(NotFound):
@@ -18,11 +18,11 @@ class NoSuchTicket(NotFound):
     code = "no-such-ticket"
 
 
-def ticket_view(ticket: Ticket, announced: Announced | None = None) -> schemas.TicketView:
+def ticket_view(ticket: Ticket, announced: Announced | None = None) -> TicketView:
     """Return a ticket as it is shown."""
     announced = announced or Announced(clocks=(), charges=(), escalations=())
     facts = ticket.facts
-    return schemas.TicketView(
+    return TicketView(
         ticket_id=ticket.ticket_id,
         number=ticket.number,
         version=ticket.version,
@@ -43,12 +43,12 @@ def ticket_view(ticket: Ticket, announced: Announced | None = None) -> schemas.T
         severity=None if facts.get("severity") is None else str(facts["severity"]),
         priority=None if facts.get("priority") is None else str(facts["priority"]),
         covered=ticket.covered,
-        hold=schemas.HoldView(reason=ticket.held_for, clause=ticket.held_clause) if ticket.held_for else None,
+        hold=HoldView(reason=ticket.held_for, clause=ticket.held_clause) if ticket.held_for else None,
         waits=list(ticket.waits),
         team=ticket.team,
         level=ticket.level,
         assignee=ticket.assignee,
-        resolution=schemas.ResolutionView(
+        resolution=ResolutionView(
             kind=ticket.resolution_kind or "", text=ticket.resolution_text or "", resolved_at=ticket.resolved_at
         )
         if ticket.resolved_at
@@ -75,7 +75,7 @@ async def visible_ticket(
     return ticket
 
 
-async def read_ticket(uow: UnitOfWork, *, ticket_id: UUID, customer_id: UUID | None) -> schemas.TicketView:
+async def read_ticket(uow: UnitOfWork, *, ticket_id: UUID, customer_id: UUID | None) -> TicketView:
     """Return a ticket with its clocks, escalations and charges. :raises NoSuchTicket:"""
     async with uow.read() as connection:
         ticket = await visible_ticket(connection, ticket_id, customer_id=customer_id)
@@ -83,7 +83,7 @@ async def read_ticket(uow: UnitOfWork, *, ticket_id: UUID, customer_id: UUID | N
     return ticket_view(ticket, announced[ticket_id])
 
 
-async def with_announced(connection: Connection, found: Sequence[Ticket]) -> list[schemas.TicketView]:
+async def with_announced(connection: Connection, found: Sequence[Ticket]) -> list[TicketView]:
     """Return several tickets as they are shown."""
     announced = await views.read_announced(connection, [ticket.ticket_id for ticket in found])
     return [ticket_view(ticket, announced[ticket.ticket_id]) for ticket in found]

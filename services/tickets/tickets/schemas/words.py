@@ -1,0 +1,26 @@
+"""Words that several inputs share."""
+
+import re
+from datetime import date
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BeforeValidator, Field, StringConstraints
+
+from plazo.runtime.inputs import Fact, Name
+
+
+def _refuse_other_than_date(value: Any) -> Any:
+    """Refuse what pydantic would take for a date: a number, an instant at midnight."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        return value
+    raise ValueError("expected a date such as 2026-05-04")
+
+
+Stated = Annotated[dict[Name, Fact], Field(max_length=100)]
+Zone = Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_+/:-]+$")]
+Day = Annotated[
+    date, Field(strict=False, ge=date(1970, 1, 1), lt=date(2200, 1, 1)), BeforeValidator(_refuse_other_than_date)
+]
+Reference = Annotated[UUID, Field(strict=False)]
+Email = Annotated[str, StringConstraints(max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+$")]
