@@ -91,7 +91,8 @@ class ContractSigned(_TicketsEvent):
     """A contract exists or its terms changed; the newest holds. Aggregate: the contract.
 
     `valid_from` and `valid_until` (exclusive) are dates in the policy's zone. `arrangement` says what kind of
-    contract it is: PRO-02.
+    contract it is: PRO-02. `agreed` are terms that go before the policy's, the JSON of
+    :class:`plazo.policy.AgreedTerms` (SKE-12).
     """
 
     name: ClassVar[str] = "contract.signed"
@@ -105,6 +106,7 @@ class ContractSigned(_TicketsEvent):
     valid_from: date
     valid_until: date | None
     warranty_until: date | None = None
+    agreed: dict[str, Any] | None = None
 
 
 class TicketOpened(_TicketsEvent):
@@ -113,7 +115,8 @@ class TicketOpened(_TicketsEvent):
     `facts` are all the named facts that rules may compare, the decided ones (severity, priority, level, plan)
     among them. `admission` is `pending` where the contract lets only a solvent customer in: the clocks then wait
     for `ticket.admitted`. `clocks` is false where the ticket is out of coverage. `customer_region` names the
-    holiday layer of the policy that holds where the customer is (EXP-16).
+    holiday layer of the policy that holds where the customer is (EXP-16). `agreed` are the contract's own terms as
+    they were then, see :class:`ContractSigned`; the ticket keeps them (SKE-12).
     """
 
     name: ClassVar[str] = "ticket.opened"
@@ -137,6 +140,7 @@ class TicketOpened(_TicketsEvent):
     customer_timezone: str | None = None
     customer_region: str | None = None
     description: str | None = None
+    agreed: dict[str, Any] | None = None
 
 
 class TicketAdmitted(_TicketsEvent):

@@ -1,5 +1,6 @@
 """Policy documents: a written support contract as versioned data, and what it decides. Pure: no clock, no I/O."""
 
+from plazo.policy.agreed import AgreedTerms, agreed_faults, with_agreed
 from plazo.policy.check import Finding, check_policy, check_text
 from plazo.policy.clauses import CLAUSES, Clause, clauses_of
 from plazo.policy.decide import (
@@ -22,6 +23,7 @@ from plazo.policy.schema import policy_schema
 
 __all__ = [
     "CLAUSES",
+    "AgreedTerms",
     "Change",
     "Clause",
     "Finding",
@@ -30,6 +32,7 @@ __all__ = [
     "Policy",
     "PolicyInvalid",
     "TargetDecision",
+    "agreed_faults",
     "calendar_of",
     "check_policy",
     "check_text",
@@ -45,4 +48,5 @@ __all__ = [
     "reading_of",
     "target_for",
     "target_rule",
+    "with_agreed",
 ]
