@@ -8,7 +8,7 @@ from plazo.runtime.service import Service
 from plazo.runtime.web import create_app as create_service_app
 from sla_clock import consumers
 from sla_clock.routes import availability, clocks, compliance, desk_clock, outages, questions, recomputations
-from sla_clock.timers import audit_timers, fire_when_due, recompute_when_asked
+from sla_clock.timers import audit_timers, fire_when_due, plan_when_near, recompute_when_asked
 
 SERVICE = Service(
     name="sla_clock",
@@ -25,7 +25,7 @@ SERVICE = Service(
     ),
     # The time of sandbox desks is moved here, and so is not read.
     handlers=merge_handlers({"tickets": desks.HANDLERS["tickets"]}, policies.HANDLERS, consumers.HANDLERS),
-    background=(fire_when_due, audit_timers, recompute_when_asked),
+    background=(fire_when_due, plan_when_near, audit_timers, recompute_when_asked),
     max_body_bytes=16_000_000,  # ten thousand questions, each with a calendar of its own
 )
 

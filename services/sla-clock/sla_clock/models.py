@@ -23,7 +23,8 @@ class Ticket(SlaClockTable, table=True):
     """What a ticket's promises are decided with; its row is the lock of everything about the ticket.
 
     `timezone` and `region` say where the customer is. `live` is false in a sandbox desk. It opened under
-    `policy_version`; `terms_version` holds since a recomputation, if there was one.
+    `policy_version`; `terms_version` holds since a recomputation, if there was one. `agreed` is the JSON of what the
+    contract puts before the policy.
     """
 
     __tablename__ = "ticket"
@@ -41,6 +42,7 @@ class Ticket(SlaClockTable, table=True):
     region: str | None = Field(sa_type=Text)
     live: bool
     opened_at: datetime = instant()
+    agreed: str | None = Field(sa_type=Text)
     terms_version: str | None = Field(sa_type=Text)
     is_closed: bool = Field(sa_column_kwargs={"server_default": text("false")})
 
@@ -122,17 +124,25 @@ class Timer(SlaClockTable, table=True):
     """An instant at which something is to be done about a ticket.
 
     Purpose `clocks`: its clocks change by themselves; there is one such row a ticket. Purpose `request`: another
-    service asked for the instant, and gets `context` back. State `failed`: firing it raised an error, which is in the
-    log; the next thing that happens to the ticket arms its clocks again.
+    service asked for the instant, and gets `context` back. `plan` is what the instant will bring, written shortly
+    before; whatever happens to the ticket until then removes it.
+
+    State `failed`: firing it raised an error, which is in the log; the next thing that happens to the ticket arms its
+    clocks again.
     """
 
     __tablename__ = "timer"
     __table_args__ = (
         CheckConstraint("purpose IN ('clocks', 'request')", name="purpose"),
         CheckConstraint("state IN ('armed', 'fired', 'withdrawn', 'failed')", name="state"),
-        Index("timer_due_idx", "due_at", postgresql_where=text("state = 'armed' AND live")),
-        Index("timer_desk_due_idx", "desk_id", "due_at", postgresql_where=text("state = 'armed'")),
+        Index("timer_due_idx", "due_at", "timer_id", postgresql_where=text("state = 'armed' AND live")),
+        Index("timer_desk_due_idx", "desk_id", "due_at", postgresql_where=text("state = 'armed' AND NOT live")),
         Index("timer_failed_idx", "due_at", postgresql_where=text("state = 'failed' AND live")),
+        Index(
+            "timer_unplanned_idx",
+            "due_at",
+            postgresql_where=text("state = 'armed' AND live AND purpose = 'clocks' AND plan IS NULL"),
+        ),
     )
 
     timer_id: UUID = Field(primary_key=True)
@@ -144,6 +154,7 @@ class Timer(SlaClockTable, table=True):
     state: str = Field(sa_type=Text)
     requested_by: str | None = Field(sa_type=Text)
     context: dict[str, Any] | None = json_column(nullable=True)
+    plan: dict[str, Any] | None = json_column(nullable=True)
 
 
 class DeskAdvance(SlaClockTable, table=True):

@@ -8,9 +8,9 @@ from prometheus_client import Gauge, Histogram
 
 from plazo.runtime.database import OUTAGE
 from plazo.runtime.service import Runtime
-from sla_clock.repository.timers import BATCH
 from sla_clock.usecases.alarm import ARMED, ASKED, SWEEP
-from sla_clock.usecases.fire_timers import count_past_due, fire_live_timers, look_ahead
+from sla_clock.usecases.fire_timers import count_past_due, fire_live_timers
+from sla_clock.usecases.plan_ahead import plan_ahead
 from sla_clock.usecases.work_off_recomputations import work_off
 
 log = structlog.get_logger(__name__)
@@ -21,7 +21,6 @@ DETECTION_LAG = Histogram(
 )
 PAST_DUE = Gauge("plazo_timers_past_due", "live timers past due and not fired, failed ones included")
 
-# A timer past due that is not ours to take is being fired by another, or its ticket is being changed.
 _BUSY_SECONDS = 0.005
 _OUTAGE_SECONDS = 0.5
 _AUDIT_SECONDS = 1.0
@@ -38,19 +37,36 @@ async def fire_and_look(runtime: Runtime) -> float:
     work = runtime.system_work()
     try:
         fired = await fire_live_timers(work)
-        now = runtime.clock.now()
-        for due_at in fired:
-            DETECTION_LAG.observe(max(0.0, (now - due_at).total_seconds()))
-        if len(fired) == BATCH:
-            return 0.0
-        outlook = await look_ahead(work)
     except OUTAGE as error:
         log.info("timers_wait", error=str(error) or type(error).__name__)
         return _OUTAGE_SECONDS
-    if outlook.next_due_at is None:
+    now = runtime.clock.now()
+    for due_at in fired.due_at:
+        DETECTION_LAG.observe(max(0.0, (now - due_at).total_seconds()))
+    if fired.is_more and fired.due_at:
+        return 0.0
+    if fired.is_more or fired.is_busy:
+        return _BUSY_SECONDS
+    if fired.next_due_at is None:
         return SWEEP.total_seconds()
-    ahead = (outlook.next_due_at - runtime.clock.now()).total_seconds()
-    return min(max(ahead, _BUSY_SECONDS), SWEEP.total_seconds())
+    return min(max((fired.next_due_at - now).total_seconds(), 0.0), SWEEP.total_seconds())
+
+
+async def plan_when_near(runtime: Runtime, stopping: asyncio.Event) -> None:
+    """Plan what will be due soon, until `stopping` is set."""
+    work = runtime.system_work()
+    while not stopping.is_set():
+        try:
+            is_more = await plan_ahead(work)
+        except OUTAGE as error:
+            log.info("planning_waits", error=str(error) or type(error).__name__)
+            is_more = False
+        except Exception:
+            # What cannot be planned is folded on its instant, and set aside there.
+            log.exception("planning_failed")
+            is_more = False
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), 0 if is_more else SWEEP.total_seconds())
 
 
 async def audit_timers(runtime: Runtime, stopping: asyncio.Event) -> None:

@@ -8,27 +8,31 @@ from collections.abc import Sequence
 from plazo.events.envelope import Envelope
 from plazo.runtime.database import Connection
 
-# The version of an aggregate is taken under its row's lock, so a later event of the same ticket always has both the
-# next version and a higher seq.
-_WRITE = """
-WITH event AS (
-  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::timestamptz[],
-                       $7::uuid[], $8::uuid[], $9::text[], $10::jsonb[]) WITH ORDINALITY
-    AS e (id, desk_id, aggregate_id, type, occurred_at, recorded_at, correlation_id, causation_id, traceparent, data, n)
-), bumped AS (
+# The end of a statement whose CTE `event` has the columns of events, and their order `n`. The version of an aggregate
+# is taken under its row's lock, so a later event of the same ticket always has both the next version and a higher seq.
+ANNOUNCE = """
+bumped AS (
   INSERT INTO outbox_version AS v (desk_id, aggregate_id, version)
   SELECT desk_id, aggregate_id, count(*) FROM event GROUP BY 1, 2 ORDER BY 2
   ON CONFLICT (aggregate_id) DO UPDATE SET version = v.version + excluded.version
   RETURNING aggregate_id, version
+), announced AS (
+  INSERT INTO outbox (id, desk_id, aggregate_id, aggregate_version, type, occurred_at, recorded_at, correlation_id,
+                      causation_id, traceparent, data)
+  SELECT e.id, e.desk_id, e.aggregate_id,
+         b.version - count(*) OVER (PARTITION BY e.aggregate_id)
+                   + row_number() OVER (PARTITION BY e.aggregate_id ORDER BY e.n),
+         e.type, e.occurred_at, e.recorded_at, e.correlation_id, e.causation_id, e.traceparent, e.data
+  FROM event e JOIN bumped b USING (aggregate_id) ORDER BY e.n
 )
-INSERT INTO outbox (id, desk_id, aggregate_id, aggregate_version, type, occurred_at, recorded_at, correlation_id,
-                    causation_id, traceparent, data)
-SELECT e.id, e.desk_id, e.aggregate_id,
-       b.version - count(*) OVER (PARTITION BY e.aggregate_id)
-                 + row_number() OVER (PARTITION BY e.aggregate_id ORDER BY e.n),
-       e.type, e.occurred_at, e.recorded_at, e.correlation_id, e.causation_id, e.traceparent, e.data
-FROM event e JOIN bumped b USING (aggregate_id) ORDER BY e.n
 """
+_EVENTS = """
+WITH event AS (
+  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::timestamptz[],
+                       $7::uuid[], $8::uuid[], $9::text[], $10::jsonb[]) WITH ORDINALITY
+    AS e (id, desk_id, aggregate_id, type, occurred_at, recorded_at, correlation_id, causation_id, traceparent, data, n)
+), """
+_WRITE = f"{_EVENTS} {ANNOUNCE} SELECT"
 
 
 async def write_events(connection: Connection, events: Sequence[Envelope]) -> None:

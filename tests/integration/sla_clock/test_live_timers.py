@@ -1,15 +1,20 @@
 """Timers of live desks: fired on the machine's time, by any number of replicas, each once."""
 
 import asyncio
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
 
 import asyncpg
 from harness import House, eventually
 from prometheus_client import REGISTRY
 
 from plazo.kernel.ids import new_id
+from plazo.kernel.time import parse_instant
+from plazo.runtime.unit_of_work import SystemWork
 from sla_clock.repository import timers
-from sla_clock.usecases.fire_timers import count_past_due, fire_live_timers, look_ahead
+from sla_clock.usecases.fire_timers import count_past_due, fire_live_timers
+from sla_clock.usecases.plan_ahead import plan_ahead
 
 SECONDS = """
 policy: seconds
@@ -66,7 +71,7 @@ async def test_replicas_fire_each_timer_once(house: House):
             "now() - number::int * interval '1 s', true, 'armed', 'nobody', '{}' FROM ticket WHERE desk_id = $1",
             desk_id,
         )
-    batches = await asyncio.gather(*(fire_live_timers(work) for _ in range(4)))
+    batches = [list(fired.due_at) for fired in await asyncio.gather(*(fire_live_timers(work) for _ in range(4)))]
     assert all(batch == sorted(batch) for batch in batches)
     assert all(len(batch) <= timers.BATCH for batch in batches)
 
@@ -76,7 +81,7 @@ async def test_replicas_fire_each_timer_once(house: House):
     await eventually(fired)
     events = await house.events("sla_clock", desk_id, "timer.fired.v1")
     assert len({event["data"]["timer_id"] for event in events}) == len(events) == count
-    assert (await look_ahead(work)).past_due == 0
+    assert await count_past_due(work) == 0
     await house.settled(desk_id)
 
 
@@ -146,3 +151,114 @@ async def test_auditor_counts_what_is_past_due_and_the_histogram_how_late(house:
 
     await eventually(is_fired)
     assert await count_past_due(work) == before
+
+
+class StandingClock:
+    """A clock that stands still."""
+
+    def __init__(self, instant: datetime) -> None:
+        self._instant = instant
+
+    def now(self) -> datetime:
+        return self._instant
+
+
+HOUR = """
+policy: hour
+version: "1"
+effective_from: 2020-01-01
+timezone: UTC
+language: en
+provider: {name: Hour}
+clauses: SMA
+calendars: {elapsed: {hours: 24x7}}
+targets:
+  - {first_response: 1h, calendar: elapsed, warn_at: ["50%"], clause: SMA-10}
+"""
+
+
+async def live_tickets(house: House, count: int):
+    desk = await house.new_desk(sandbox=False)
+    await desk.admin.ok("POST", "/v1/policies", json={"document": HOUR})
+    contract = await desk.customer("hour", arrangement="monthly")
+    return desk, [await desk.open_ticket(contract) for _ in range(count)]
+
+
+def work_at(house: House, ticket, *, minutes: int, seconds: int = 0) -> SystemWork:
+    """What the loops work with, as if it were so long after a ticket's opening."""
+    instant = parse_instant(ticket["opened_at"]) + timedelta(minutes=minutes, seconds=seconds)
+    return replace(house.runtime("sla_clock").system_work(), clock=StandingClock(instant))
+
+
+async def plan_all(house: House, ticket, *, minutes: int):
+    """Plan as the loop does ten minutes before."""
+    while await plan_ahead(work_at(house, ticket, minutes=minutes - 10)):
+        pass
+
+
+async def fire_at(house: House, ticket, *, minutes: int, seconds: int):
+    await fire_live_timers(work_at(house, ticket, minutes=minutes, seconds=seconds))
+
+
+async def plan_of(house: House, ticket):
+    (row,) = await house.fetch("sla_clock", "SELECT plan FROM timer WHERE ticket_id = $1", UUID(ticket["ticket_id"]))
+    return row["plan"]
+
+
+async def forget_plan(house: House, ticket):
+    await house.fetch("sla_clock", "UPDATE timer SET plan = NULL WHERE ticket_id = $1", UUID(ticket["ticket_id"]))
+
+
+async def announced(house: House, desk, ticket, type_: str):
+    """What was announced about a ticket, without what tells two tickets apart."""
+    opened_at = parse_instant(ticket["opened_at"])
+    events = await house.events("sla_clock", desk.desk_id, type_)
+    (event,) = [event for event in events if str(event["aggregate_id"]) == ticket["ticket_id"]]
+    data = event["data"]
+    clock = {name: value for name, value in data["clock"].items() if name not in {"clock_id", "started_at", "due_at"}}
+    clock["breached_at"] = clock["breached_at"] and parse_instant(clock["breached_at"]) - opened_at
+    detected = "detected_at" in data and parse_instant(data["detected_at"]) == event["recorded_at"]
+    after = event["occurred_at"] - opened_at
+    return event["aggregate_version"], after, clock, data.get("threshold"), sorted(data), detected
+
+
+async def clock_row(house: House, ticket):
+    (row,) = await house.fetch("sla_clock", "SELECT * FROM clock WHERE ticket_id = $1", UUID(ticket["ticket_id"]))
+    apart = {"clock_id", "ticket_id", "started_at", "due_at", "breached_at", "detected_at"}
+    alike = {name: value for name, value in row.items() if name not in apart}
+    return alike | {"detected": row["detected_at"] >= row["breached_at"]}
+
+
+class TestPlans:
+    """What will happen is written beforehand; the real loops do not see these timers, half an hour ahead and more."""
+
+    async def test_what_was_planned_is_what_the_fold_says(self, house: House):
+        desk, (planned, folded) = await live_tickets(house, 2)
+        for minutes, type_ in ((30, "clock.warned.v1"), (60, "clock.breached.v1")):
+            await plan_all(house, planned, minutes=minutes)
+            await forget_plan(house, folded)
+            assert await plan_of(house, planned) is not None
+            await fire_at(house, planned, minutes=minutes, seconds=20)
+            assert await announced(house, desk, planned, type_) == await announced(house, desk, folded, type_)
+        assert await clock_row(house, planned) == await clock_row(house, folded)
+        assert (await clock_row(house, planned))["state"] == "breached"
+        timers_left = await house.fetch("sla_clock", "SELECT state, plan FROM timer WHERE desk_id = $1", desk.desk_id)
+        assert [(row["state"], row["plan"]) for row in timers_left] == [("fired", None)] * 2
+
+    async def test_whatever_happens_removes_the_plan(self, house: House):
+        desk, (ticket,) = await live_tickets(house, 1)
+        await plan_all(house, ticket, minutes=30)
+        assert await plan_of(house, ticket) is not None
+        await desk.admin.ok("POST", f"/v1/tickets/{ticket['ticket_id']}/replies", json={"text": "Lo vemos"})
+        await desk.settled()
+        assert await plan_of(house, ticket) is None
+        await fire_at(house, ticket, minutes=61, seconds=0)
+        types = {event["type"] for event in await house.events("sla_clock", desk.desk_id)}
+        assert types == {"clock.started.v1", "clock.stopped.v1"}
+
+    async def test_several_replicas_carry_out_each_plan_once(self, house: House):
+        desk, tickets = await live_tickets(house, 12)
+        await plan_all(house, tickets[0], minutes=30)
+        await asyncio.gather(*(fire_at(house, tickets[-1], minutes=30, seconds=1) for _ in range(4)))
+        warned = await house.events("sla_clock", desk.desk_id, "clock.warned.v1")
+        assert len({event["aggregate_id"] for event in warned}) == len(warned) == len(tickets)

@@ -47,6 +47,13 @@ def difference(before: Announced | None, clock: Clock, *, at: datetime) -> list[
     return list(_changes(before, clock, at=at))
 
 
+def is_by_time(before: Announced | None, clock: Clock) -> bool:
+    """Tell whether time alone makes a clock differ from how it was announced: thresholds passed, a promise broken."""
+    return (
+        before is not None and before.version == clock.version and _unbroken(copy_of(clock)) == _unbroken(before.clock)
+    )
+
+
 def vanished(before: Announced) -> ClockCopy | None:
     """Return how to announce a clock that, as is known by now, never was; None if it was cancelled before."""
     if before.clock.state == "cancelled":

@@ -9,19 +9,20 @@ from plazo.kernel.time import SECOND, format_instant
 from plazo.policy import reading_of
 from plazo.policy.rules import Reading
 from sla_clock.domain.clock import Clock
-from sla_clock.domain.words import CAUSES, LINES, STATES, TITLES
+from sla_clock.domain.terms import Verdict
+from sla_clock.domain.words import CAUSES, DOCUMENTS, LINES, STATES, TITLES
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """The account of one clock: every instant between where its counting begins and `until` is in a segment.
 
-    `credited` is what counted as used before `counted_from`, by a change that carried its share over. `source` says
-    which document spoke. SKE-12
+    `credited` is what counted as used before `counted_from`, by a change that carried its share over. `verdicts` say
+    which document spoke about what. SKE-12
     """
 
     clock: Clock
-    source: str
+    verdicts: tuple[Verdict, ...]
     reading: Reading | None
     timezone: str
     counted_from: datetime
@@ -31,6 +32,11 @@ class Explanation:
     paused: timedelta
     segments: tuple[Segment, ...]
 
+    @property
+    def source(self) -> str:
+        """What decided the target."""
+        return self.verdicts[0].source
+
 
 def explain(clock: Clock, *, at: datetime) -> Explanation:
     """Account for a clock: up to its stop, its due instant, or `at` while that is open."""
@@ -39,7 +45,7 @@ def explain(clock: Clock, *, at: datetime) -> Explanation:
     segments = tuple(course.working.explain(course.counted_from, until, clock.pauses))
     return Explanation(
         clock=clock,
-        source=_source(clock),
+        verdicts=clock.terms.verdicts(clock.kind, clock.promise),
         reading=_reading(clock),
         timezone=clock.terms.policy.timezone if clock.promise.calendar is None else course.working.calendar.timezone,
         counted_from=course.counted_from,
@@ -51,17 +57,11 @@ def explain(clock: Clock, *, at: datetime) -> Explanation:
     )
 
 
-def _source(clock: Clock) -> str:
-    document = f"{clock.terms.policy.policy} {clock.terms.policy.version}"
-    rule = clock.promise.rule
-    return f"{document}, agreed date" if rule is None else f"{document}, targets rule {rule + 1}"
-
-
 def _reading(clock: Clock) -> Reading | None:
     """Return the reading that the rule, or else its calendar, was given where the contract is silent."""
     if clock.promise.rule is None:
         return None
-    policy = clock.terms.policy
+    policy = clock.terms.rules
     rule = policy.targets[clock.promise.rule]
     entry = policy.calendars.get(rule.calendar or "")
     return reading_of(policy, rule.reading) or (reading_of(policy, entry.reading) if entry else None)
@@ -85,7 +85,9 @@ def explanation_text(explanation: Explanation, language: Language) -> str:
     if promise.calendar is not None:
         lines.append(words["calendar"].format(calendar=promise.calendar, zone=explanation.timezone))
     lines.append(words["clauses"].format(clauses=", ".join(promise.clauses)))
-    lines.append(words["source"].format(source=explanation.source))
+    target, *others = explanation.verdicts
+    lines.append(words["source"].format(document=DOCUMENTS[language][target.by], source=target.source))
+    lines += [words[one.about].format(document=DOCUMENTS[language][one.by], source=one.source) for one in others]
     lines.append(words[promise.commitment])
     if explanation.reading is not None:
         lines.append(words["reading"].format(choice=explanation.reading.choice, why=explanation.reading.why))

@@ -7,12 +7,13 @@ from typing import Literal
 
 from plazo.calendar import ELAPSED, TargetKind, WorkingTime, compile_calendar, parse_target
 from plazo.kernel.time import DAY, SECOND, from_micros, to_micros
-from plazo.policy import Place, Policy, calendar_of, first_for_kind, first_match, target_rule
-from plazo.policy.promises import TARGET_KINDS
+from plazo.policy import AgreedTerms, Place, Policy, calendar_of, first_for_kind, first_match, target_rule, with_agreed
+from plazo.policy.promises import TARGET_KINDS, PauseRule, StopRule
 from plazo.policy.rules import ClockKind
 from sla_clock.domain.facts import FactValue
 
 Commitment = Literal["objective", "guarantee"]
+Document = Literal["contract", "policy", "defaults", "agreement"]
 # What keeps a promise where the policy has no rule for its kind.
 _STOPPED_BY: Mapping[ClockKind, frozenset[str]] = {
     "acknowledgement": frozenset({"receipt", "reply", "call"}),
@@ -36,13 +37,34 @@ class Promise:
     until: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Which document decided something, and where in it; `agreement` is what an agent agreed with the customer.
+
+    The contract speaks before the policy, the policy before the defaults. SKE-12
+    """
+
+    about: Literal["target", "stop", "pause"]
+    by: Document
+    source: str
+
+
 @dataclass(frozen=True)
 class Terms:
-    """A policy version as it applies to a customer in a place; its calendars are compiled once."""
+    """A policy version as it applies under a contract, to a customer in a place; its calendars are compiled once.
+
+    `rules` is the policy with what the contract agrees before it. SKE-12
+    """
 
     policy: Policy
     place: Place | None = None
+    contract: AgreedTerms | None = None
+    rules: Policy = field(init=False, repr=False, compare=False)
     _calendars: dict[str, WorkingTime] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Put what the contract agrees before what the policy says."""
+        object.__setattr__(self, "rules", with_agreed(self.policy, self.contract))
 
     def working_time(self, calendar: str | None) -> WorkingTime:
         """Return the compiled calendar of that name; elapsed time for none. :raises NotFound: if there is no such"""
@@ -56,7 +78,7 @@ class Terms:
         """Decide what is promised for one kind of clock; None where nothing is."""
         if kind not in TARGET_KINDS:
             return None
-        found = target_rule(self.policy, kind, facts)
+        found = target_rule(self.rules, kind, facts)
         if found is None or (target := found.rule.target(kind)) is None:
             return None
         rule = found.rule
@@ -85,19 +107,46 @@ class Terms:
         self, kind: ClockKind, activity: str, facts: Mapping[str, FactValue], *, channel: str | None = None
     ) -> bool:
         """Tell whether contacting the customer keeps the promise. PRO-15"""
-        if any(kind in rule.kinds for rule in self.policy.stops):
+        if any(kind in rule.kinds for rule in self.rules.stops):
             contact = {"activity": activity} | ({"channel": channel} if channel else {})
-            return first_for_kind(self.policy.stops, kind, {**facts, **contact}) is not None
+            return first_for_kind(self.rules.stops, kind, {**facts, **contact}) is not None
         return activity in _STOPPED_BY.get(kind, frozenset())
 
     def is_paused_by(self, kind: ClockKind, cause: str, facts: Mapping[str, FactValue]) -> bool:
         """Tell whether waiting for `cause` suspends the promise. PRO-17"""
-        return first_for_kind(self.policy.pauses, kind, {**facts, "waiting": cause}) is not None
+        return first_for_kind(self.rules.pauses, kind, {**facts, "waiting": cause}) is not None
 
     def has_clocks(self, facts: Mapping[str, FactValue]) -> bool:
         """Tell whether coverage lets promises apply. EXP-04, EXP-09"""
         found = first_match(self.policy.coverage, facts)
         return found is None or found.rule.clocks
+
+    def verdicts(self, kind: ClockKind, promise: Promise) -> tuple[Verdict, ...]:
+        """Say which document decides the target of a promise, what keeps it and what pauses it. SKE-12"""
+        if promise.rule is None:
+            target = Verdict("target", "agreement", f"{self._name}, agreed date")
+        else:
+            target = Verdict("target", *self._place_of("targets", promise.rule))
+        return target, self._first_about("stop", "stops", kind), self._first_about("pause", "pauses", kind)
+
+    @property
+    def _name(self) -> str:
+        return f"{self.policy.policy} {self.policy.version}"
+
+    def _place_of(self, table: Literal["targets", "stops", "pauses"], index: int) -> tuple[Document, str]:
+        agreed = 0 if self.contract is None else len(getattr(self.contract, table))
+        if self.contract is not None and index < agreed:
+            return "contract", f"{self.contract.reference}, {table} rule {index + 1}"
+        return "policy", f"{self._name}, {table} rule {index - agreed + 1}"
+
+    def _first_about(
+        self, about: Literal["stop", "pause"], table: Literal["stops", "pauses"], kind: ClockKind
+    ) -> Verdict:
+        rules: tuple[StopRule | PauseRule, ...] = getattr(self.rules, table)
+        for index, rule in enumerate(rules):
+            if kind in rule.kinds:
+                return Verdict(about, *self._place_of(table, index))
+        return Verdict(about, "defaults", f"no {table} rule of {self._name} speaks of it")
 
     def measure(self, promise: Promise, start: int) -> tuple[WorkingTime, int]:
         """Return what a promise is counted on and how long it is from `start`, in microseconds."""

@@ -70,13 +70,29 @@ CAUSES: dict[Language, dict[str, str]] = {
         "agreed_window": "waiting for the agreed window",
     },
 }
+DOCUMENTS: dict[Language, dict[str, str]] = {
+    "es": {
+        "contract": "el contrato",
+        "policy": "la política",
+        "defaults": "lo habitual",
+        "agreement": "lo acordado con el cliente",
+    },
+    "en": {
+        "contract": "the contract",
+        "policy": "the policy",
+        "defaults": "the defaults",
+        "agreement": "what was agreed with the customer",
+    },
+}
 LINES: dict[Language, dict[str, str]] = {
     "es": {
         "title": "{title} (ciclo {cycle}): {state}",
         "target": "Plazo: {target}",
         "calendar": "Calendario: {calendar} ({zone})",
         "clauses": "Cláusulas: {clauses}",
-        "source": "Según: {source}",
+        "source": "Fija el plazo {document}: {source}",
+        "stop": "Dice qué lo cumple {document}: {source}",
+        "pause": "Dice qué lo pausa {document}: {source}",
         "reading": "Lectura: {choice} Motivo: {why}",
         "objective": "Compromiso: objetivo, sin garantía",
         "guarantee": "Compromiso: garantía",
@@ -95,7 +111,9 @@ LINES: dict[Language, dict[str, str]] = {
         "target": "Time allowed: {target}",
         "calendar": "Calendar: {calendar} ({zone})",
         "clauses": "Clauses: {clauses}",
-        "source": "By: {source}",
+        "source": "The time allowed is set by {document}: {source}",
+        "stop": "What keeps it is said by {document}: {source}",
+        "pause": "What pauses it is said by {document}: {source}",
         "reading": "Reading: {choice} Why: {why}",
         "objective": "Commitment: objective, no guarantee",
         "guarantee": "Commitment: guarantee",

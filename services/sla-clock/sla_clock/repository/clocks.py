@@ -15,10 +15,9 @@ _COPY = (
     "clock_id, kind, cycle, state, commitment, target, calendar, clauses, started_at, due_at, stopped_at, breached_at"
 )
 _ANNOUNCED = f"SELECT ticket_id, {_COPY}, version, revision, warned FROM clock WHERE ticket_id = ANY($1)"
+_COLUMNS = f"desk_id, ticket_id, customer_id, {_COPY}, detected_at, version, revision, warned, plan, severity"
 _SAVE = f"""
-INSERT INTO clock AS c (desk_id, ticket_id, customer_id, {_COPY}, detected_at, version, revision, warned,
-                        plan, severity)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+INSERT INTO clock AS c ({_COLUMNS}) {{source}}
 ON CONFLICT (clock_id) DO UPDATE SET
   state = excluded.state, commitment = excluded.commitment, target = excluded.target, calendar = excluded.calendar,
   clauses = excluded.clauses, started_at = excluded.started_at, due_at = excluded.due_at,
@@ -26,6 +25,15 @@ ON CONFLICT (clock_id) DO UPDATE SET
   detected_at = CASE WHEN excluded.breached_at IS NULL THEN NULL ELSE coalesce(c.detected_at, excluded.detected_at) END,
   version = excluded.version, revision = excluded.revision, warned = excluded.warned,
   plan = excluded.plan, severity = excluded.severity
+"""
+_SAVE_ROW = _SAVE.format(source=f"VALUES ({', '.join(f'${n}' for n, _ in enumerate(_COLUMNS.split(', '), 1))})")
+# For a statement whose CTE `due` has plans; `$1` is the present.
+SAVE_PLANNED = """
+UPDATE clock c SET state = n.state, breached_at = n.breached_at, warned = n.warned, revision = n.revision,
+                   detected_at = CASE WHEN n.breached_at IS NOT NULL THEN coalesce(c.detected_at, $1::timestamptz) END
+FROM due d CROSS JOIN LATERAL jsonb_to_recordset(d.plan->'clocks')
+  AS n (clock_id uuid, state text, breached_at timestamptz, warned text[], revision integer)
+WHERE c.clock_id = n.clock_id
 """
 _LIST = f"""
 SELECT ticket_id, {_COPY}, detected_at FROM clock
@@ -76,7 +84,19 @@ async def load_announced(connection: Connection, ticket_ids: Sequence[UUID]) -> 
 async def save_clocks(connection: Connection, rows: Sequence[ClockRow]) -> None:
     """Write clocks as they are being announced."""
     if rows:
-        await connection.executemany(_SAVE, [_to_columns(row) for row in rows])
+        await connection.executemany(_SAVE_ROW, [_to_columns(row) for row in rows])
+
+
+def plan_of(row: ClockRow) -> dict[str, Any]:
+    """Return what time alone changes about a clock, as JSON for the plan of a timer."""
+    clock, announced = row.announced.clock, row.announced
+    return {
+        "clock_id": clock.clock_id,
+        "state": clock.state,
+        "breached_at": clock.breached_at,
+        "warned": sorted(announced.warned),
+        "revision": announced.revision,
+    }
 
 
 def _to_columns(row: ClockRow) -> tuple[Any, ...]:

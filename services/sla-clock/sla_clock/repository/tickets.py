@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import Field, TypeAdapter
 
-from plazo.policy import Place, Policy
+from plazo.policy import AgreedTerms, Place, Policy
 from plazo.runtime.database import Connection
 from plazo.runtime.inbox import NotYet
 from sla_clock.domain.facts import Closed, Fact, Reopened, TermsChanged, What
@@ -17,11 +17,11 @@ from sla_clock.domain.terms import Terms
 
 _WHAT: TypeAdapter[What] = TypeAdapter(Annotated[What, Field(discriminator="kind")])
 
-_COLUMNS = "ticket_id, desk_id, number, customer_id, policy, policy_version, timezone, region, live, opened_at"
+_COLUMNS = "ticket_id, desk_id, number, customer_id, policy, policy_version, timezone, region, live, opened_at, agreed"
 _TICKET = f"{_COLUMNS}, terms_version, is_closed"
 _INSERT_TICKET = f"""
 INSERT INTO ticket ({_COLUMNS})
-SELECT $1, desk_id, $3, $4, $5, $6, $7, $8, NOT sandbox, $9 FROM desk WHERE desk_id = $2
+SELECT $1, desk_id, $3, $4, $5, $6, $7, $8, NOT sandbox, $9, $10 FROM desk WHERE desk_id = $2
 ON CONFLICT DO NOTHING
 """  # column names
 _FIND = f"SELECT {_TICKET} FROM ticket WHERE ticket_id = $1"
@@ -45,6 +45,7 @@ class Ticket:
     """A ticket as far as its clocks need it.
 
     It opened under `policy_version`; `terms_version` is the one that holds since a recomputation, if there was one.
+    `agreed` are the terms of its contract that go before both, as JSON.
     """
 
     ticket_id: UUID
@@ -57,6 +58,7 @@ class Ticket:
     region: str | None
     live: bool
     opened_at: datetime
+    agreed: str | None
     terms_version: str | None
     is_closed: bool
 
@@ -83,10 +85,21 @@ async def insert_ticket(
     timezone: str | None,
     region: str | None,
     opened_at: datetime,
+    agreed: AgreedTerms | None,
 ) -> None:
     """Write a new ticket. :raises NotYet: if the desk is not known yet"""
     tag = await connection.execute(
-        _INSERT_TICKET, ticket_id, desk_id, number, customer_id, policy, policy_version, timezone, region, opened_at
+        _INSERT_TICKET,
+        ticket_id,
+        desk_id,
+        number,
+        customer_id,
+        policy,
+        policy_version,
+        timezone,
+        region,
+        opened_at,
+        agreed.model_dump_json(exclude_defaults=True) if agreed else None,
     )
     if str(tag) != "INSERT 0 1" and await find_ticket(connection, ticket_id) is None:
         raise NotYet(f"desk {desk_id}")
@@ -141,11 +154,12 @@ async def terms_of(connection: Connection, ticket: Ticket, *, version: str | Non
     A published version never changes, so it is read once. :raises NotYet: if its publication has not come yet
     """
     version = version or ticket.policy_version
-    key = (ticket.desk_id, ticket.policy, version, ticket.timezone, ticket.region)
+    key = (ticket.desk_id, ticket.policy, version, ticket.timezone, ticket.region, ticket.agreed)
     terms = _terms.get(key)
     if terms is None:
         policy = await known_policy(connection, ticket.desk_id, ticket.policy, version)
-        terms = _terms[key] = Terms(policy, _place(policy, ticket))
+        agreed = AgreedTerms.model_validate_json(ticket.agreed) if ticket.agreed else None
+        terms = _terms[key] = Terms(policy, _place(policy, ticket), agreed)
         if len(_terms) > _MOST_TERMS:
             _terms.popitem(last=False)
     _terms.move_to_end(key)

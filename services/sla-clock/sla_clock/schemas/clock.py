@@ -77,11 +77,20 @@ class ReadingView(View):
     alternatives: tuple[str, ...]
 
 
+class VerdictView(View):
+    """Which document decides the target, what keeps the promise, what pauses it, and where in it. SKE-12"""
+
+    about: Literal["target", "stop", "pause"]
+    by: Literal["contract", "policy", "defaults", "agreement"]
+    source: str
+
+
 class ExplanationView(View):
     """Why a clock is due when it is. `text` says it all in words, in the language asked for."""
 
     clock: ClockView
     source: str
+    decided_by: list[VerdictView]
     timezone: str
     reading: ReadingView | None
     counted_from: datetime

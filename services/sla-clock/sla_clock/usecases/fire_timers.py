@@ -1,6 +1,7 @@
 """Timers whose instant has come: clocks move on, and whoever asked is told."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -8,18 +9,41 @@ import structlog
 from plazo.runtime.database import OUTAGE
 from plazo.runtime.unit_of_work import SystemWork, Transaction
 from sla_clock.repository import timers
-from sla_clock.repository.timers import DueTimer, Outlook
+from sla_clock.repository.timers import DueTimer
 from sla_clock.usecases.announce_changes import announce_changes
 from sla_clock.usecases.request_timer import announce_timer
 
 log = structlog.get_logger(__name__)
 
 
-async def fire_live_timers(work: SystemWork) -> list[datetime]:
-    """Fire a batch of what is due in live desks, oldest first; return the instants at which it was due.
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """What was fired: the instants at which it was due, and the next one as far as is known.
 
-    If one cannot be fired, it alone is set aside, and the error logged.
+    `is_more`: more may be due; `is_busy`: a timer past due is being fired by another, or its ticket is being changed.
     """
+
+    due_at: tuple[datetime, ...]
+    next_due_at: datetime | None
+    is_more: bool
+    is_busy: bool
+
+
+async def fire_live_timers(work: SystemWork) -> Fired:
+    """Fire a batch of what is due in live desks, oldest first.
+
+    What was planned is carried out in one statement; where nothing was planned the tickets are folded now. If one
+    cannot be fired, it alone is set aside, and the error logged.
+    """
+    async with work.single() as connection:
+        done = await timers.carry_out_plans(connection, now=work.clock.now())
+    if done.fired:
+        work.wake_relay()
+    folded = await _fold_and_fire(work) if done.unplanned else []
+    return Fired((*done.fired, *folded), done.next_due_at, is_more=done.is_full, is_busy=done.is_busy)
+
+
+async def _fold_and_fire(work: SystemWork) -> list[datetime]:
     try:
         async with work.begin() as tx:
             due = await timers.claim_live(tx.connection, now=tx.now, limit=timers.BATCH)
@@ -51,16 +75,10 @@ async def _fire_one(work: SystemWork) -> datetime | None:
     return due[0].due_at if due else None
 
 
-async def look_ahead(work: SystemWork) -> Outlook:
-    """Look at the live timers that are left."""
-    async with work.begin() as tx:
-        return await timers.outlook(tx.connection, now=tx.now)
-
-
 async def count_past_due(work: SystemWork) -> int:
     """Count the live timers that are past due and not fired, those set aside as failed among them."""
-    async with work.begin() as tx:
-        return await timers.count_past_due(tx.connection, now=tx.now)
+    async with work.single() as connection:
+        return await timers.count_past_due(connection, now=work.clock.now())
 
 
 async def fire_desk_timers(tx: Transaction, *, at: datetime) -> int:

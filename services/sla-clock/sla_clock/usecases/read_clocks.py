@@ -21,6 +21,7 @@ from sla_clock.schemas.clock import (
     PauseView,
     ReadingView,
     SegmentView,
+    VerdictView,
 )
 
 
@@ -124,6 +125,7 @@ def _explanation_view(explanation: Explanation, folded: _Folded, language: Langu
     return ExplanationView(
         clock=_view_of(folded),
         source=explanation.source,
+        decided_by=[VerdictView(about=one.about, by=one.by, source=one.source) for one in explanation.verdicts],
         timezone=explanation.timezone,
         reading=None if reading is None else ReadingView(**reading.model_dump()),
         counted_from=explanation.counted_from,

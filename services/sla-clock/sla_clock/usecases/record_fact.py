@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from plazo.policy import AgreedTerms
 from plazo.runtime.unit_of_work import UnitOfWork
 from sla_clock.domain.facts import Fact, Opened
 from sla_clock.repository import desks, tickets
@@ -19,6 +20,7 @@ async def register_ticket(
     policy_version: str,
     timezone: str | None,
     region: str | None,
+    agreed: AgreedTerms | None = None,
     opening: Fact,
     recorded_at: datetime,
 ) -> None:
@@ -37,6 +39,7 @@ async def register_ticket(
             timezone=timezone,
             region=region,
             opened_at=opening.occurred_at,
+            agreed=agreed,
         )
         ticket = await tickets.lock_ticket(tx.connection, ticket_id)
         await tickets.insert_fact(tx.connection, ticket, opening, recorded_at=recorded_at)

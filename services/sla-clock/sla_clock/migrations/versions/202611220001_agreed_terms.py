@@ -1,5 +1,7 @@
 """Terms agreed in a contract, above the policy."""
 
+from alembic import op
+
 revision = "202611220001"
 down_revision = "202611210001"
 branch_labels = None
@@ -7,4 +9,5 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Add what a ticket keeps of its contract's own terms; those that are open keep having none."""
+    op.execute("ALTER TABLE ticket ADD COLUMN agreed text")
