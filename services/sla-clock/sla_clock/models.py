@@ -172,7 +172,10 @@ class DeskAdvance(SlaClockTable, table=True):
 
 
 class Recomputation(SlaClockTable, table=True):
-    """A request to count open tickets by another version of their policy, done in the background."""
+    """A request to count open tickets by another version of their policy, done in the background.
+
+    Its tickets are named as it goes, those up to `named_up_to` so far; `is_named` once all are.
+    """
 
     __tablename__ = "recomputation"
     __table_args__ = (
@@ -197,6 +200,8 @@ class Recomputation(SlaClockTable, table=True):
     requested_at: datetime = instant()
     state: str = Field(sa_type=Text)
     finished_at: datetime | None = instant(nullable=True)
+    is_named: bool = Field(sa_column_kwargs={"server_default": text("true")})
+    named_up_to: UUID | None
 
 
 class RecomputedTicket(SlaClockTable, table=True):

@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
+import pytest
 from harness import House, eventually
 from prometheus_client import REGISTRY
 
 from plazo.kernel.ids import new_id
 from plazo.kernel.time import parse_instant
 from plazo.runtime.unit_of_work import SystemWork
+from sla_clock import timers as loops
 from sla_clock.repository import timers
 from sla_clock.usecases.fire_timers import count_past_due, fire_live_timers
 from sla_clock.usecases.plan_ahead import plan_ahead
@@ -262,3 +264,38 @@ class TestPlans:
         await asyncio.gather(*(fire_at(house, tickets[-1], minutes=30, seconds=1) for _ in range(4)))
         warned = await house.events("sla_clock", desk.desk_id, "clock.warned.v1")
         assert len({event["aggregate_id"] for event in warned}) == len(warned) == len(tickets)
+
+    async def test_no_promise_is_broken_by_terms_that_do_not_hold_any_more(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ):
+        """A recomputation was asked for, and has not come to a ticket when that falls due by the old terms."""
+        desk, (ticket, other) = await live_tickets(house, 2)
+        await plan_all(house, ticket, minutes=60)
+        await desk.admin.ok("POST", "/v1/policies", json={"document": HOUR.replace('"1"', '"2"').replace("1h", "10h")})
+        await desk.settled()
+
+        async def rest(_work: SystemWork) -> bool:
+            return False
+
+        with monkeypatch.context() as patched:
+            patched.setattr(loops, "work_off", rest)
+            body = {"policy": "hour", "to_version": "2", "reason": "diez horas"}
+            asked = await desk.admin.ok("POST", "/v1/recomputations", json=body)
+            assert (asked["total"], asked["is_named"]) == (0, False)
+            await fire_at(house, other, minutes=61, seconds=0)
+            clock = await clock_of_ticket(house, ticket)
+            assert (clock["state"], clock["target"]) == ("running", "10h")
+        path = f"/v1/recomputations/{asked['recomputation_id']}"
+
+        async def is_done():
+            view = await desk.admin.ok("GET", path)
+            return view if view["state"] == "done" else None
+
+        done = await eventually(is_done)
+        assert (done["total"], done["done"], done["changed"], done["skipped"]) == (2, 2, 2, 0)
+        assert await house.events("sla_clock", desk.desk_id, "clock.breached.v1") == []
+
+
+async def clock_of_ticket(house: House, ticket):
+    (row,) = await house.fetch("sla_clock", "SELECT * FROM clock WHERE ticket_id = $1", UUID(ticket["ticket_id"]))
+    return row

@@ -11,9 +11,11 @@ from pydantic_core import to_json
 from plazo.runtime.database import Connection
 from sla_clock.repository.tickets import Ticket, row_to_ticket
 
-_COLUMNS = "recomputation_id, desk_id, policy, from_version, to_version, reason, requested_by, requested_at, state"
+_COLUMNS = (
+    "recomputation_id, desk_id, policy, from_version, to_version, reason, requested_by, requested_at, state, is_named"
+)
 _INSERT = f"""
-INSERT INTO recomputation ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'running')
+INSERT INTO recomputation ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'running', $9)
 ON CONFLICT (desk_id, policy) WHERE state IN ('running', 'undoing') DO NOTHING RETURNING true
 """
 # Open tickets of a policy that another version holds for.
@@ -26,6 +28,36 @@ WHERE k.policy = $1 AND NOT k.is_closed AND coalesce(k.terms_version, k.policy_v
 _NAME = f"""
 INSERT INTO recomputed_ticket (recomputation_id, ticket_id, desk_id, state, before_version)
 SELECT $5, k.ticket_id, k.desk_id, 'waiting', coalesce(k.terms_version, k.policy_version) {_NAMED}
+"""
+# The next tickets are looked for in the order of their ids; some may have been recomputed out of their turn.
+_NAME_MORE = """
+WITH r AS (SELECT * FROM recomputation WHERE recomputation_id = $1), next AS MATERIALIZED (
+  SELECT k.ticket_id, k.desk_id, coalesce(k.terms_version, k.policy_version) AS version
+  FROM ticket k JOIN r ON k.desk_id = r.desk_id AND k.policy = r.policy
+  WHERE NOT k.is_closed AND (r.named_up_to IS NULL OR k.ticket_id > r.named_up_to)
+  ORDER BY k.ticket_id LIMIT $2
+), named AS (
+  INSERT INTO recomputed_ticket (recomputation_id, ticket_id, desk_id, state, before_version)
+  SELECT r.recomputation_id, n.ticket_id, n.desk_id, 'waiting', n.version FROM next n CROSS JOIN r
+  WHERE n.version <> r.to_version AND (r.from_version IS NULL OR n.version = r.from_version)
+  ON CONFLICT DO NOTHING
+)
+UPDATE recomputation c
+SET named_up_to = coalesce((SELECT ticket_id FROM next ORDER BY ticket_id DESC LIMIT 1), c.named_up_to),
+    is_named = (SELECT count(*) FROM next) < $2
+WHERE c.recomputation_id = $1
+"""
+# Tickets whose turn has not come in a recomputation that is running.
+_AWAITED = f"""
+SELECT r.*, k.ticket_id FROM (SELECT {_COLUMNS} FROM recomputation WHERE state = 'running') r
+JOIN ticket k ON k.desk_id = r.desk_id AND k.policy = r.policy
+LEFT JOIN recomputed_ticket i ON i.recomputation_id = r.recomputation_id AND i.ticket_id = k.ticket_id
+WHERE k.ticket_id = ANY($1) AND NOT k.is_closed AND (
+  i.state = 'waiting' OR (
+    i.ticket_id IS NULL AND NOT r.is_named AND coalesce(k.terms_version, k.policy_version) <> r.to_version
+    AND (r.from_version IS NULL OR coalesce(k.terms_version, k.policy_version) = r.from_version)
+  )
+)
 """
 _COUNT_NAMED = f"SELECT count(*) {_NAMED}"
 _LIST_NAMED = f"SELECT k.* {_NAMED} AND ($5::uuid IS NULL OR k.ticket_id > $5) ORDER BY k.ticket_id LIMIT $6"
@@ -70,9 +102,11 @@ SELECT i.before_version, k.* FROM recomputed_ticket i JOIN ticket k USING (ticke
 WHERE i.recomputation_id = $1 AND i.state IN ('waiting', 'undoing') ORDER BY ticket_id LIMIT $2 FOR UPDATE OF k, i
 """
 _SETTLE = """
-UPDATE recomputed_ticket i SET state = s.state, changes = coalesce(s.changes::jsonb, i.changes)
-FROM unnest($2::uuid[], $3::text[], $4::text[]) AS s (ticket_id, state, changes)
-WHERE i.recomputation_id = $1 AND i.ticket_id = s.ticket_id
+INSERT INTO recomputed_ticket AS i (recomputation_id, ticket_id, desk_id, state, before_version, changes)
+SELECT $1, ticket_id, $2, state, before_version, coalesce(changes::jsonb, '[]')
+FROM unnest($3::uuid[], $4::text[], $5::text[], $6::text[]) AS s (ticket_id, state, before_version, changes)
+ON CONFLICT (recomputation_id, ticket_id) DO UPDATE
+SET state = excluded.state, changes = CASE WHEN excluded.state = 'applied' THEN excluded.changes ELSE i.changes END
 """
 _FINISH = """
 UPDATE recomputation SET state = CASE state WHEN 'running' THEN 'done' ELSE 'undone' END, finished_at = $2
@@ -108,6 +142,7 @@ class Recomputation:
     requested_by: str
     requested_at: datetime
     state: str
+    is_named: bool = False
 
     @property
     def is_undone(self) -> bool:
@@ -129,11 +164,12 @@ class Outcome:
 
     ticket_id: UUID
     state: str
-    changes: list[Any] | None
+    before_version: str
+    changes: list[Any] | None = None
 
 
 async def insert_recomputation(connection: Connection, asked: Recomputation, named: Named) -> bool:
-    """Write a recomputation and name its tickets; false if another of the same policy is not finished."""
+    """Write a recomputation, and name its tickets if they are listed; false if one of the policy is not finished."""
     fresh = await connection.fetchval(
         _INSERT,
         asked.recomputation_id,
@@ -144,8 +180,9 @@ async def insert_recomputation(connection: Connection, asked: Recomputation, nam
         asked.reason,
         asked.requested_by,
         asked.requested_at,
+        named.ticket_ids is not None,
     )
-    if fresh:
+    if fresh and named.ticket_ids is not None:
         await connection.execute(_NAME, *named.parameters, asked.recomputation_id)
     return bool(fresh)
 
@@ -202,13 +239,26 @@ async def claim_tickets(connection: Connection, recomputation_id: UUID, *, limit
     return [Claimed(row_to_ticket(row), row["before_version"]) for row in rows]
 
 
-async def settle_tickets(connection: Connection, recomputation_id: UUID, outcomes: Sequence[Outcome]) -> None:
+async def name_more(connection: Connection, recomputation_id: UUID, *, limit: int) -> None:
+    """Look through the next tickets for those that are meant."""
+    await connection.execute(_NAME_MORE, recomputation_id, limit)
+
+
+async def list_awaited(connection: Connection, ticket_ids: Sequence[UUID]) -> list[tuple[UUID, Recomputation]]:
+    """Return which of some tickets are still to be recomputed, and by what."""
+    rows = [dict(row) for row in await connection.fetch(_AWAITED, ticket_ids)]
+    return [(row.pop("ticket_id"), Recomputation(**row)) for row in rows]
+
+
+async def settle_tickets(connection: Connection, taken: Recomputation, outcomes: Sequence[Outcome]) -> None:
     """Write what came of tickets."""
     await connection.execute(
         _SETTLE,
-        recomputation_id,
+        taken.recomputation_id,
+        taken.desk_id,
         [outcome.ticket_id for outcome in outcomes],
         [outcome.state for outcome in outcomes],
+        [outcome.before_version for outcome in outcomes],
         [None if outcome.changes is None else to_json(outcome.changes).decode() for outcome in outcomes],
     )
 

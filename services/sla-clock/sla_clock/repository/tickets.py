@@ -31,7 +31,12 @@ INSERT INTO ticket_fact (ticket_id, version, part, desk_id, occurred_at, recorde
 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
 """
 _CLOSE = "UPDATE ticket SET is_closed = $2 WHERE ticket_id = $1 AND is_closed <> $2"
-_CHANGE_TERMS = "UPDATE ticket SET terms_version = $2 WHERE ticket_id = ANY($1)"
+_CHANGE_TERMS = """
+WITH changed AS (UPDATE ticket SET terms_version = $2 WHERE ticket_id = ANY($1))
+INSERT INTO ticket_fact (ticket_id, version, part, desk_id, occurred_at, recorded_at, fact)
+SELECT DISTINCT ON (ticket_id) ticket_id, version, part + 1, desk_id, $3::timestamptz, $3, $4::jsonb
+FROM ticket_fact WHERE ticket_id = ANY($1) ORDER BY ticket_id, version DESC, part DESC
+"""
 _FACTS = "SELECT ticket_id, version, part, occurred_at, fact FROM ticket_fact WHERE ticket_id = ANY($1)"
 _POLICY = "SELECT document FROM policy_version WHERE desk_id = $1 AND policy = $2 AND version = $3"
 
@@ -131,12 +136,10 @@ def _fact_columns(ticket: Ticket, fact: Fact, recorded_at: datetime) -> tuple[An
     return ticket.ticket_id, fact.version, fact.part, ticket.desk_id, fact.occurred_at, recorded_at, what
 
 
-async def change_terms(
-    connection: Connection, facts: Sequence[tuple[Ticket, Fact]], *, version: str, recorded_at: datetime
-) -> None:
-    """Let a version of their policy hold for tickets from now on; each `fact` says so."""
-    await connection.executemany(_INSERT_FACT, [_fact_columns(ticket, fact, recorded_at) for ticket, fact in facts])
-    await connection.execute(_CHANGE_TERMS, [ticket.ticket_id for ticket, _ in facts], version)
+async def change_terms(connection: Connection, ticket_ids: Sequence[UUID], *, version: str, at: datetime) -> None:
+    """Let a version of their policy hold for tickets from `at` on, as a fact after all that is known of each."""
+    what = _WHAT.dump_python(TermsChanged(version), mode="json")
+    await connection.execute(_CHANGE_TERMS, ticket_ids, version, at, what)
 
 
 async def load_facts(connection: Connection, ticket_ids: Sequence[UUID]) -> dict[UUID, list[Fact]]:

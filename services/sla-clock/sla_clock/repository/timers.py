@@ -64,14 +64,19 @@ _SAVE_PLANS = """
 UPDATE timer t SET plan = p.plan FROM unnest($1::uuid[], $2::jsonb[]) AS p (timer_id, plan)
 WHERE t.timer_id = p.timer_id
 """
-# Carries out the plans of the oldest due timers. A ticket with a due timer that has no plan is left to those who fold.
+# Carries out the plans of the oldest due timers. A ticket with a due timer that has no plan, or whose terms are being
+# changed just then, is left to those who fold.
 _CARRY_OUT = f"""
 WITH taken AS MATERIALIZED (
   SELECT timer_id, ticket_id, desk_id, due_at, plan {_OLDEST}
 ), held AS MATERIALIZED (
-  SELECT t.* FROM taken t JOIN ticket k USING (ticket_id) FOR UPDATE OF k SKIP LOCKED
+  SELECT t.*, EXISTS (
+    SELECT FROM recomputation r
+    WHERE r.desk_id = k.desk_id AND r.policy = k.policy AND r.state IN ('running', 'undoing')
+  ) AS is_in_doubt
+  FROM taken t JOIN ticket k USING (ticket_id) FOR UPDATE OF k SKIP LOCKED
 ), sorted AS MATERIALIZED (
-  SELECT *, bool_and(plan IS NOT NULL) OVER (PARTITION BY ticket_id) AS is_planned,
+  SELECT *, bool_and(plan IS NOT NULL AND NOT is_in_doubt) OVER (PARTITION BY ticket_id) AS is_planned,
          row_number() OVER (ORDER BY due_at, timer_id) AS n
   FROM held
 ), due AS MATERIALIZED (

@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from plazo.runtime.inputs import Input, Line, Name, View
 from sla_clock.domain.clock import Clock
+from sla_clock.domain.difference import Announced
 from sla_clock.schemas.field import Identifier
 
 MOST_TICKETS = 10_000
@@ -54,6 +55,21 @@ class Standing(View):
             calendar=clock.promise.calendar,
             clauses=clock.promise.clauses,
             policy_version=clock.terms.policy.version,
+        )
+
+    @classmethod
+    def announced(cls, before: Announced | None, *, policy_version: str) -> Self | None:
+        """Show how a clock stood as it was last announced, if there was one."""
+        if before is None:
+            return None
+        clock = before.clock
+        return cls(
+            state=clock.state,
+            due_at=clock.due_at,
+            target=clock.target,
+            calendar=clock.calendar,
+            clauses=clock.clauses,
+            policy_version=policy_version,
         )
 
 
@@ -103,7 +119,8 @@ class RecomputationView(View):
     requested_by: str
     requested_at: datetime
     state: Literal["running", "done", "undoing", "undone"]
-    total: int
+    total: int = Field(description="tickets named so far")
+    is_named: bool = Field(description="whether all tickets have been named; until then the total grows")
     done: int
     changed: int = Field(description="tickets with a clock that stands otherwise than before")
     skipped: int = Field(description="closed, or recomputed otherwise, by the time it was their turn")

@@ -1,7 +1,7 @@
 """Folds tickets, announces what differs from what was announced, and arms their next instant."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -54,6 +54,8 @@ class Changes:
     """What a ticket's clocks come to at an instant: the clocks to save, what is told, the next instant."""
 
     ticket: Ticket
+    before: Mapping[UUID, Announced]
+    after: Sequence[Clock]
     rows: list[ClockRow] = field(default_factory=list)
     news: list[News] = field(default_factory=list)
     told: int = 0
@@ -67,6 +69,11 @@ async def announce_changes(tx: Transaction, changed: Sequence[Ticket], *, at: da
     Everything known is folded anew, so that a fact learnt late has its effect where it belongs.
     """
     found = await find_changes(tx.connection, [(ticket, at) for ticket in changed], detected_at=tx.now)
+    return await tell_changes(tx, found, at=at)
+
+
+async def tell_changes(tx: Transaction, found: Sequence[Changes], *, at: datetime) -> int:
+    """Announce and save what was found about locked tickets; return how many warnings and breaches that told."""
     for changes in found:
         for one in changes.news:
             tx.emit(
@@ -97,7 +104,7 @@ async def find_changes(
         happened, before = facts[ticket.ticket_id], known[ticket.ticket_id]
         later = await tickets.later_terms(connection, ticket, happened)
         folded = fold(ticket.ticket_id, happened, terms, at=at, later=later)
-        changes = Changes(ticket, next_due_at=next_instant(folded, happened, after=at))
+        changes = Changes(ticket, before, folded, next_due_at=next_instant(folded, happened, after=at))
         for clock in folded:
             if news := difference(before.get(clock.clock_id), clock, at=at):
                 _tell(changes, news, before.get(clock.clock_id), detected_at=detected_at)

@@ -12,6 +12,7 @@ from sla_clock.repository import timers
 from sla_clock.repository.timers import DueTimer
 from sla_clock.usecases.announce_changes import announce_changes
 from sla_clock.usecases.request_timer import announce_timer
+from sla_clock.usecases.work_off_recomputations import recompute_first
 
 log = structlog.get_logger(__name__)
 
@@ -95,6 +96,6 @@ async def fire(tx: Transaction, due: Sequence[DueTimer], *, at: datetime) -> int
     for timer in requested:
         announce_timer(tx, timer)
     await timers.mark_fired(tx.connection, [timer.timer_id for timer in requested])
-    of_clocks = [timer.ticket for timer in due if timer.requested_by is None]
+    of_clocks = await recompute_first(tx, [timer.ticket for timer in due if timer.requested_by is None], at=at)
     told = await announce_changes(tx, of_clocks, at=at) if of_clocks else 0
     return told + len(requested)

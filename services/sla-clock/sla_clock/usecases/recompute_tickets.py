@@ -1,6 +1,7 @@
 """Open tickets are counted by another version of their policy: asked for, looked at beforehand, taken back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from plazo.kernel.errors import Fault, InvalidInput, Kind, NotFound, PlazoError
@@ -8,6 +9,8 @@ from plazo.kernel.ids import new_id
 from plazo.runtime import policies
 from plazo.runtime.database import Connection
 from plazo.runtime.unit_of_work import UnitOfWork
+from sla_clock.domain.clock import Clock
+from sla_clock.domain.difference import Announced, copy_of
 from sla_clock.domain.recomputation import Recount, recount, terms_change
 from sla_clock.repository import recomputations, tickets
 from sla_clock.repository.recomputations import Named, Recomputation
@@ -139,6 +142,30 @@ def show_changes(ticket: Ticket, found: Sequence[Recount]) -> list[ClockChange]:
                 changed=one.is_change,
             )
         )
+    return changes
+
+
+def show_changed(ticket: Ticket, before: Mapping[UUID, Announced], after: Sequence[Clock]) -> list[dict[str, Any]]:
+    """Show as JSON what has become of a ticket's clocks, of those that are owed and stand otherwise than announced."""
+    folded = {clock.clock_id: clock for clock in after}
+    changes: list[dict[str, Any]] = []
+    for clock_id in before.keys() | folded.keys():
+        was, now = before.get(clock_id), folded.get(clock_id)
+        is_owed = (was is not None and was.is_running) or (now is not None and now.is_running)
+        if is_owed and (was and was.clock) != (now and copy_of(now)):
+            copy = copy_of(now) if now else was.clock if was else None
+            assert copy is not None
+            change = ClockChange(
+                clock_id=clock_id,
+                ticket_id=ticket.ticket_id,
+                number=ticket.number,
+                kind=copy.kind,
+                cycle=copy.cycle,
+                before=Standing.announced(was, policy_version=ticket.version_in_force),
+                after=Standing.of(now),
+                changed=True,
+            )
+            changes.append(change.model_dump(mode="json"))
     return changes
 
 

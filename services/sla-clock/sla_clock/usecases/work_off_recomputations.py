@@ -1,6 +1,5 @@
 """Recomputations in the background: a batch of tickets at a time, so that they are resumed where a process died."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -10,18 +9,16 @@ import structlog
 
 from plazo.runtime.database import OUTAGE
 from plazo.runtime.unit_of_work import SystemWork, Transaction
-from sla_clock.domain.facts import Fact
-from sla_clock.domain.recomputation import recount, terms_change
 from sla_clock.repository import desks, recomputations, tickets
 from sla_clock.repository.recomputations import Claimed, Outcome, Recomputation
 from sla_clock.repository.tickets import Ticket
-from sla_clock.usecases.announce_changes import announce_changes
-from sla_clock.usecases.recompute_tickets import show_changes
+from sla_clock.usecases.announce_changes import find_changes, tell_changes
+from sla_clock.usecases.recompute_tickets import show_changed
 
 log = structlog.get_logger(__name__)
 
 BATCH = 250
-_AT_ONCE = 25  # folding is pure computing: then others in this process get their turn
+_NAMED_AT_ONCE = 10_000
 
 
 async def work_off(work: SystemWork, *, desk_id: UUID | None = None) -> bool:
@@ -45,8 +42,8 @@ async def work_off(work: SystemWork, *, desk_id: UUID | None = None) -> bool:
             taken = await recomputations.take_unfinished(tx.connection, desk_id=desk_id)
             if taken is not None:
                 claimed = await recomputations.claim_tickets(tx.connection, taken.recomputation_id, limit=1)
-                failed = [Outcome(one.ticket.ticket_id, "failed", None) for one in claimed]
-                await recomputations.settle_tickets(tx.connection, taken.recomputation_id, failed)
+                failed = [Outcome(one.ticket.ticket_id, "failed", one.before_version) for one in claimed]
+                await recomputations.settle_tickets(tx.connection, taken, failed)
         return True
 
 
@@ -58,45 +55,54 @@ async def _take_batch(work: SystemWork, *, desk_id: UUID | None, size: int) -> b
         tx.now = await desks.hold_present(tx.connection, taken.desk_id) or tx.now
         claimed = await recomputations.claim_tickets(tx.connection, taken.recomputation_id, limit=size)
         if claimed:
-            outcomes = await _recompute(tx, taken, claimed, at=tx.now)
-            await recomputations.settle_tickets(tx.connection, taken.recomputation_id, outcomes)
-        if len(claimed) < size:
+            await _recompute(tx, taken, claimed, at=tx.now)
+        if len(claimed) < size and not (taken.is_named or taken.is_undone):
+            await recomputations.name_more(tx.connection, taken.recomputation_id, limit=_NAMED_AT_ONCE)
+        elif len(claimed) < size:
             await recomputations.finish(tx.connection, taken.recomputation_id, at=tx.now)
     return True
 
 
-async def _recompute(
-    tx: Transaction, taken: Recomputation, claimed: Sequence[Claimed], *, at: datetime
-) -> list[Outcome]:
-    """Let the version hold that is asked for, or that held before, and announce what comes of it."""
-    wanted = {one.ticket.ticket_id: one for one in claimed if _applies(taken, one)}
-    facts = await tickets.load_facts(tx.connection, list(wanted))
+async def recompute_first(tx: Transaction, due: Sequence[Ticket], *, at: datetime) -> list[Ticket]:
+    """Recompute, out of their turn, those of some locked tickets that a running recomputation will come to.
+
+    So that no promise is broken by terms that do not hold any more. Return the tickets as they are now.
+    """
+    awaited: dict[UUID, tuple[Recomputation, list[Claimed]]] = {}
+    tickets_by_id = {ticket.ticket_id: ticket for ticket in due}
+    for ticket_id, taken in await recomputations.list_awaited(tx.connection, list(tickets_by_id)):
+        ticket = tickets_by_id[ticket_id]
+        claimed = Claimed(ticket, ticket.version_in_force)
+        awaited.setdefault(taken.recomputation_id, (taken, []))[1].append(claimed)
+        tickets_by_id[ticket_id] = replace(ticket, terms_version=taken.to_version)
+    for taken, claimed_tickets in awaited.values():
+        await _recompute(tx, taken, claimed_tickets, at=at)
+    return list(tickets_by_id.values())
+
+
+async def _recompute(tx: Transaction, taken: Recomputation, claimed: Sequence[Claimed], *, at: datetime) -> None:
+    """Let the version hold that is asked for, or that held before; announce and keep what comes of it."""
     outcomes: list[Outcome] = []
-    changed: dict[str, list[tuple[Ticket, Fact]]] = {}
-    for place, one in enumerate(claimed, 1):
-        if place % _AT_ONCE == 0:
-            await asyncio.sleep(0)
-        ticket = one.ticket
-        if ticket.ticket_id not in wanted:
-            outcomes.append(Outcome(ticket.ticket_id, "kept" if taken.is_undone else "skipped", None))
-            continue
-        version = one.before_version if taken.is_undone else taken.to_version
-        happened = facts[ticket.ticket_id]
-        fact = terms_change(happened, version=version, at=at)
-        changed.setdefault(version, []).append((ticket, fact))
-        if taken.is_undone:
-            outcomes.append(Outcome(ticket.ticket_id, "undone", None))
-            continue
-        terms = await tickets.terms_of(tx.connection, ticket)
-        later = await tickets.later_terms(tx.connection, ticket, happened)
-        later[version] = await tickets.terms_of(tx.connection, ticket, version=version)
-        found = recount(ticket.ticket_id, happened, fact, terms=terms, later=later, at=at)
-        changes = show_changes(ticket, [pair for pair in found if pair.is_change])
-        outcomes.append(Outcome(ticket.ticket_id, "applied", [one.model_dump(mode="json") for one in changes]))
-    for version, of_version in changed.items():
-        await tickets.change_terms(tx.connection, of_version, version=version, recorded_at=at)
-        await announce_changes(tx, [replace(ticket, terms_version=version) for ticket, _ in of_version], at=at)
-    return outcomes
+    wanted: dict[str, list[Claimed]] = {}
+    for one in claimed:
+        if _applies(taken, one):
+            wanted.setdefault(one.before_version if taken.is_undone else taken.to_version, []).append(one)
+        else:
+            state = "kept" if taken.is_undone else "skipped"
+            outcomes.append(Outcome(one.ticket.ticket_id, state, one.before_version))
+    for version, of_version in wanted.items():
+        await tickets.change_terms(tx.connection, [one.ticket.ticket_id for one in of_version], version=version, at=at)
+        asked = [(replace(one.ticket, terms_version=version), at) for one in of_version]
+        found = await find_changes(tx.connection, asked, detected_at=tx.now)
+        await tell_changes(tx, found, at=at)
+        for one, changes in zip(of_version, found, strict=True):
+            ticket_id, before_version = one.ticket.ticket_id, one.before_version
+            if taken.is_undone:
+                outcomes.append(Outcome(ticket_id, "undone", before_version))
+            else:
+                shown = show_changed(one.ticket, changes.before, changes.after)
+                outcomes.append(Outcome(ticket_id, "applied", before_version, shown))
+    await recomputations.settle_tickets(tx.connection, taken, outcomes)
 
 
 def _applies(taken: Recomputation, one: Claimed) -> bool:
