@@ -1,9 +1,11 @@
 """Events of the other services that tickets follows."""
 
+from typing import Any
+
 from plazo.events import billing, escalation, sla_clock
 from plazo.runtime.consumer import Handlers, Received
 from plazo.runtime.unit_of_work import UnitOfWork
-from tickets.usecases import following
+from tickets.usecases import attempts, following, resolving, waits
 
 
 async def on_admission_granted(uow: UnitOfWork, received: Received[billing.AdmissionGranted]) -> None:
@@ -41,6 +43,13 @@ async def on_message_queued(uow: UnitOfWork, received: Received[escalation.Messa
     await following.follow_message(uow, event=received.payload, at=received.envelope.occurred_at)
 
 
+async def on_message_sent(
+    uow: UnitOfWork, received: Received[escalation.MessageSent | escalation.MessageFailed]
+) -> None:
+    """A message has left the house, or did not arrive."""
+    await following.follow_delivery(uow, event=received.payload, at=received.envelope.occurred_at)
+
+
 async def on_escalation_raised(uow: UnitOfWork, received: Received[escalation.EscalationRaised]) -> None:
     """An escalation began."""
     event = received.payload
@@ -66,7 +75,9 @@ async def on_escalation_raised(uow: UnitOfWork, received: Received[escalation.Es
 async def on_escalation_step_fired(uow: UnitOfWork, received: Received[escalation.EscalationStepFired]) -> None:
     """A step of an escalation was taken."""
     event = received.payload
-    change = {"steps_fired": event.step, "to_level": event.to_level, "notified": list(event.notified)}
+    change: dict[str, Any] = {"steps_fired": event.step, "to_level": event.to_level, "notified": list(event.notified)}
+    if event.requires_assessment:
+        change |= {"requires_assessment": True, "assessment_asked_at": event.fired_at}
     await following.follow_escalation(
         uow,
         ticket_id=event.ticket_id,
@@ -88,6 +99,18 @@ async def on_escalation_stopped(uow: UnitOfWork, received: Received[escalation.E
         at=received.envelope.occurred_at,
         change={"state": "stopped", "stopped_for": event.reason},
     )
+
+
+async def on_timer_fired(uow: UnitOfWork, received: Received[sla_clock.TimerFired]) -> None:
+    """An instant has come that tickets asked to be told of."""
+    event, ticket_id = received.payload, received.envelope.aggregate_id
+    if event.requested_by != "tickets":
+        return
+    match event.context.get("purpose"):
+        case attempts.ABANDONMENT:
+            await resolving.abandon_in_time(uow, ticket_id=ticket_id, timer_id=event.timer_id, due_at=event.due_at)
+        case waits.WAIT:
+            await waits.end_wait_in_time(uow, ticket_id=ticket_id, timer_id=event.timer_id, due_at=event.due_at)
 
 
 _CLOCK_EVENTS: dict[type[sla_clock.ClockEvent], str] = {
@@ -115,13 +138,15 @@ async def on_clock_event(uow: UnitOfWork, received: Received[sla_clock.ClockEven
 
 
 HANDLERS: dict[str, Handlers] = {
-    "sla_clock": dict.fromkeys(_CLOCK_EVENTS, on_clock_event),
+    "sla_clock": {**dict.fromkeys(_CLOCK_EVENTS, on_clock_event), sla_clock.TimerFired: on_timer_fired},
     "escalation": {
         escalation.AssignmentMade: on_assignment_made,
         escalation.EscalationRaised: on_escalation_raised,
         escalation.EscalationStepFired: on_escalation_step_fired,
         escalation.EscalationStopped: on_escalation_stopped,
         escalation.MessageQueued: on_message_queued,
+        escalation.MessageSent: on_message_sent,
+        escalation.MessageFailed: on_message_sent,
     },
     "billing": {
         billing.AdmissionGranted: on_admission_granted,

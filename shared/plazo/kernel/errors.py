@@ -1,8 +1,9 @@
 """What can go wrong, by kind. The HTTP status of a kind is decided once, in :mod:`plazo.runtime.problems`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Kind(StrEnum):
@@ -15,6 +16,8 @@ class Kind(StrEnum):
     CONFLICT = "conflict"  # the input is right, the state is not
     STALE = "stale"  # the caller's version is no longer the current one
     UNAVAILABLE = "unavailable"  # try again later
+    TOO_LARGE = "too_large"  # more bytes than the settings allow
+    TOO_MANY = "too_many"  # more requests than the settings allow; `details` say in how many seconds to come back
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +37,27 @@ class Fault:
 class PlazoError(Exception):
     """An anticipated failure. `code` is stable: it becomes the last part of the problem's `type`.
 
+    `details` are further members of the problem, for programs: names of their own, values as JSON has them.
+
     Subclasses live beside the function that raises them and set `kind` and `code`.
     """
 
     kind: Kind = Kind.INVALID
     code: str = "invalid"
 
-    def __init__(self, message: str, *, faults: Sequence[Fault] = (), clause: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        faults: Sequence[Fault] = (),
+        clause: str | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.faults = tuple(faults)
         self.clause = clause
+        self.details = dict(details or {})
 
 
 class InvalidInput(PlazoError):

@@ -10,7 +10,8 @@ import pytest
 from plazo.policies import policy_text
 from plazo.policy.document import Policy
 from plazo.policy.load import load_policy
-from tickets.domain.opening import Opening, Terms, decide, stated_faults
+from tickets.domain.opening import Opening, decide, stated_faults
+from tickets.domain.terms import Terms
 
 MONDAY = datetime(2026, 5, 4, 13, tzinfo=UTC)  # 15:00 in Madrid, 08:00 in Lima
 TERMS = Terms(

@@ -1,18 +1,21 @@
 """What a policy decides about a request: acceptance, severity, priority, coverage, admission."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
 
 from plazo.calendar import compile_calendar
 from plazo.calendar.zone import load_zone
 from plazo.kernel.errors import Fault
-from plazo.policy.decide import calendar_of, first_match
+from plazo.policy.decide import calendar_of, first_match, matches
 from plazo.policy.document import Policy
 from plazo.policy.facts import BUILT_IN
 from plazo.policy.intake import Grade, GradeRule
-from tickets.domain.ticket import Decision, Facts, FactValue
+from tickets.domain.acceptance import Refusal, refusal
+from tickets.domain.completeness import Completeness, completeness
+from tickets.domain.terms import Terms
+from tickets.domain.ticket import Answers, Coverage, Decision, Facts, FactValue
 
 # The facts a caller may state; the others are decided by rules or known from the contract.
 STATABLE = (
@@ -33,30 +36,11 @@ STATABLE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What the contract says that rules may ask about. Dates are local to the policy's zone, ends exclusive."""
-
-    plan: str | None
-    arrangement: str
-    products: tuple[str, ...]
-    valid_from: date
-    valid_until: date | None
-    warranty_until: date | None
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a request is not taken as a ticket."""
-
-    outcome: Literal["refused", "quarantined"]
-    reason: str
-    note: dict[str, str]
-    clauses: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Opening:
-    """All that was decided about a request."""
+    """All that was decided about a request.
+
+    `is_provisional` says that its severity has to be confirmed by another channel (IRE-14).
+    """
 
     facts: Facts
     refusal: Refusal | None
@@ -64,6 +48,9 @@ class Opening:
     clocks: bool
     admission: Literal["not_required", "pending"]
     decisions: tuple[Decision, ...]
+    completeness: Completeness
+    is_provisional: bool = False
+    coverage: Coverage = field(default_factory=Coverage)
 
 
 def stated_faults(policy: Policy, stated: Mapping[str, FactValue]) -> list[Fault]:
@@ -102,11 +89,22 @@ def _value_fault(expected: str, values: Sequence[str], value: FactValue) -> str 
     return None
 
 
-def decide(policy: Policy, *, given: Facts, terms: Terms | None, at: datetime, level: int = 1) -> Opening:
-    """Decide everything about a request from its given facts and the contract's terms, as of instant `at`.
+_NO_ANSWERS = Answers()
 
-    Pure: the same document, facts, terms and instant give the same answer, so that a changed fact is decided again
-    by the same way.
+
+def decide(
+    policy: Policy,
+    *,
+    given: Facts,
+    terms: Terms | None,
+    at: datetime,
+    level: int = 1,
+    answers: Answers = _NO_ANSWERS,
+) -> Opening:
+    """Decide everything about a request from its given facts and answers and the contract's terms, as of instant `at`.
+
+    Pure: the same document, facts, answers, terms and instant give the same answer, so that a changed fact is decided
+    again by the same way.
     """
     facts: Facts = {"language": policy.language, "level": level, "hours": _hours(policy, at)}
     facts |= given
@@ -114,6 +112,9 @@ def decide(policy: Policy, *, given: Facts, terms: Terms | None, at: datetime, l
         facts |= _contract_facts(policy, terms, facts, at)
     else:
         facts["plan_in_force"] = False
+    complete = completeness(policy, answers=answers, facts=facts)
+    if complete.checklist is not None:
+        facts["checklist"] = complete.checklist
     decisions: list[Decision] = []
     for about, rules, grades in (
         ("severity", policy.severity, policy.severities),
@@ -123,17 +124,20 @@ def decide(policy: Policy, *, given: Facts, terms: Terms | None, at: datetime, l
         if decision is not None:
             facts[about] = decision.value
             decisions.append(decision)
-    refusal = _refusal(policy, facts)
-    covered, clocks, coverage = _coverage(policy, facts)
-    decisions.append(coverage)
+    covered, clocks, decision, coverage = _coverage(policy, facts)
+    decisions.append(decision)
     gated = bool(policy.billing.gates)
+    confirmation = policy.intake.confirmation
     return Opening(
         facts=facts,
-        refusal=refusal,
+        refusal=refusal(policy, facts),
         covered=covered,
         clocks=clocks,
         admission="pending" if gated else "not_required",
         decisions=tuple(decisions),
+        completeness=complete,
+        is_provisional=confirmation is not None and matches(confirmation.when, facts),
+        coverage=coverage,
     )
 
 
@@ -148,7 +152,7 @@ def _contract_facts(policy: Policy, terms: Terms, facts: Facts, at: datetime) ->
     today = at.astimezone(load_zone(policy.timezone)).date()
     known: Facts = {
         "arrangement": terms.arrangement,
-        "plan_in_force": terms.valid_from <= today and (terms.valid_until is None or today < terms.valid_until),
+        "plan_in_force": terms.is_in_force(today),
         "warranty": terms.warranty_until is not None and today < terms.warranty_until,
     }
     if terms.plan is not None:
@@ -156,6 +160,8 @@ def _contract_facts(policy: Policy, terms: Terms, facts: Facts, at: datetime) ->
     product = facts.get("product")
     if product is not None and terms.products:
         known["product_contracted"] = product in terms.products
+    if isinstance(product, str):
+        known["support_voided"] = terms.is_voided(product, today)
     return known
 
 
@@ -169,24 +175,12 @@ def _grade(about: str, rules: Sequence[GradeRule], grades: Sequence[Grade], fact
     return None
 
 
-def _refusal(policy: Policy, facts: Facts) -> Refusal | None:
-    match = first_match(policy.intake.acceptance, facts)
-    if match is None or match.rule.accept is True:
-        return None
-    rule = match.rule
-    note: dict[str, Any] = rule.note.model_dump() if rule.note else {}
-    return Refusal(
-        outcome="refused" if rule.accept == "refuse" else "quarantined",
-        reason=rule.reason or "not_accepted",
-        note=note,
-        clauses=rule.clause,
-    )
-
-
-def _coverage(policy: Policy, facts: Facts) -> tuple[bool, bool, Decision]:
+def _coverage(policy: Policy, facts: Facts) -> tuple[bool, bool, Decision, Coverage]:
     match = first_match(policy.coverage, facts)
     if match is None:
-        return True, True, Decision(about="coverage", value="covered", rule=None, clauses=())
+        return True, True, Decision(about="coverage", value="covered", rule=None, clauses=()), Coverage()
     rule = match.rule
     value = "covered" if rule.covered else "out_of_coverage"
-    return rule.covered, rule.clocks, Decision(about="coverage", value=value, rule=match.index, clauses=rule.clause)
+    decision = Decision(about="coverage", value=value, rule=match.index, clauses=rule.clause)
+    note = rule.note.model_dump() if rule.note else {}
+    return rule.covered, rule.clocks, decision, Coverage(note=note, clauses=rule.clause, route=rule.route)

@@ -4,7 +4,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, SmallInteger, Text, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Computed,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import TIMESTAMP, TSVECTOR
 from sqlmodel import Field
 
 from plazo.runtime.tables import instant, json_column, texts
@@ -20,16 +33,40 @@ class TicketNumber(TicketsTable, table=True):
     last_number: int = Field(sa_type=BigInteger)
 
 
+_QUEUE = ("desk_id", "queue_rank", "next_due_at", "ticket_id")
+_IN_QUEUE = text("closed_at IS NULL")
+_TRANSACTION = text("(pg_current_xact_id()::text)::bigint")
+
+
 class Ticket(TicketsTable, table=True):
     """A ticket. `given` are the stated facts, `facts` those and the decided ones."""
 
     __tablename__ = "ticket"
     __table_args__ = (
-        CheckConstraint("state IN ('new', 'in_progress', 'waiting', 'held', 'resolved', 'closed')", name="state"),
+        CheckConstraint(
+            "state IN ('new', 'acknowledged', 'in_progress', 'waiting', 'held', 'resolved', 'closed')", name="state"
+        ),
         CheckConstraint("admission IN ('not_required', 'pending', 'granted', 'withheld')", name="admission"),
         Index("ticket_desk_id_number_key", "desk_id", "number", unique=True),
         Index("ticket_list_idx", "desk_id", text("opened_at DESC"), text("ticket_id DESC")),
+        Index(
+            "ticket_open_contract_idx", "contract_id", postgresql_where=text("state NOT IN ('resolved', 'closed')")
+        ),
         Index("ticket_customer_idx", "desk_id", "customer_id", text("opened_at DESC"), text("ticket_id DESC")),
+        Index("ticket_state_idx", "desk_id", "state", text("opened_at DESC"), text("ticket_id DESC")),
+        Index(
+            "ticket_customer_state_idx",
+            "desk_id",
+            "customer_id",
+            "state",
+            text("opened_at DESC"),
+            text("ticket_id DESC"),
+        ),
+        Index("ticket_queue_idx", *_QUEUE, postgresql_where=_IN_QUEUE),
+        Index("ticket_customer_queue_idx", "desk_id", "customer_id", *_QUEUE[1:], postgresql_where=_IN_QUEUE),
+        Index("ticket_due_idx", "desk_id", "next_due_at", "ticket_id", postgresql_where=_IN_QUEUE),
+        Index("ticket_contact_id_idx", "contact_id"),
+        Index("ticket_words_idx", "words", postgresql_using="gin"),
     )
 
     ticket_id: UUID = Field(primary_key=True)
@@ -66,6 +103,30 @@ class Ticket(TicketsTable, table=True):
     resolved_at: datetime | None = instant(nullable=True)
     closed_at: datetime | None = instant(nullable=True)
     closed_for: str | None = Field(sa_type=Text)
+    contact_id: UUID | None
+    received_at: datetime | None = instant(nullable=True)
+    answers: dict[str, Any] = json_column(sa_column_kwargs={"server_default": text("'{}'")})
+    flags: list[str] = texts(sa_column_kwargs={"server_default": text("'{}'")})
+    severity_confirmed: bool | None
+    coverage: dict[str, Any] = json_column(sa_column_kwargs={"server_default": text("'{}'")})
+    waiting: list[dict[str, Any]] = json_column(sa_column_kwargs={"server_default": text("'[]'")})
+    acknowledged_at: datetime | None = instant(nullable=True)
+    attempts: dict[str, Any] = json_column(sa_column_kwargs={"server_default": text("'{}'")})
+    merged_into: UUID | None
+    queue_rank: int = Field(sa_column=Column(Integer, nullable=False, server_default=text("1000")))
+    next_due_at: datetime = Field(
+        sa_column=Column(TIMESTAMP(timezone=True), nullable=False, server_default=text("'2199-12-31 00:00:00+00'"))
+    )
+    breached: bool = Field(sa_column_kwargs={"server_default": text("false")})
+    severity: str | None = Field(sa_column=Column(Text, Computed("facts ->> 'severity'::text", persisted=True)))
+    priority: str | None = Field(sa_column=Column(Text, Computed("facts ->> 'priority'::text", persisted=True)))
+    plan: str | None = Field(sa_column=Column(Text, Computed("facts ->> 'plan'::text", persisted=True)))
+    words: str | None = Field(
+        sa_column=Column(
+            TSVECTOR,
+            Computed("search_words((((number || ' '::text) || subject) || ' '::text) || description)", persisted=True),
+        )
+    )
 
 
 class TicketDecision(TicketsTable, table=True):
@@ -84,10 +145,18 @@ class TicketDecision(TicketsTable, table=True):
 
 
 class TimelineEntry(TicketsTable, table=True):
-    """Something that happened to a ticket. Rows are never changed or removed; PostgreSQL refuses it."""
+    """Something that happened to a ticket. Rows are never changed or removed; PostgreSQL refuses it.
+
+    One thing it lets through: an erasure, which puts a tombstone in the place of the words and removes the salt.
+    """
 
     __tablename__ = "timeline_entry"
-    __table_args__ = (Index(None, "ticket_id", "occurred_at", "seq"),)
+    __table_args__ = (
+        Index(None, "ticket_id", "occurred_at", "seq"),
+        Index(None, "ticket_id", "position", unique=True),
+        Index(None, "desk_id", "transaction_id", "seq"),
+        Index("timeline_entry_words_idx", "words", postgresql_using="gin"),
+    )
 
     seq: int = Field(sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
     desk_id: UUID
@@ -99,3 +168,10 @@ class TimelineEntry(TicketsTable, table=True):
     internal: bool
     text: str | None = Field(sa_type=Text)
     data: dict[str, Any] = json_column()
+    position: int = Field(sa_type=BigInteger)
+    salt: bytes | None = Field(sa_type=LargeBinary)
+    digest: bytes = Field(sa_type=LargeBinary)
+    hash: bytes = Field(sa_type=LargeBinary)
+    erased_at: datetime | None = instant(nullable=True)
+    transaction_id: int = Field(sa_column=Column(BigInteger, nullable=False, server_default=_TRANSACTION))
+    words: str | None = Field(sa_column=Column(TSVECTOR, Computed("search_words(text)", persisted=True)))

@@ -1,17 +1,25 @@
 """Tickets, their decisions and their timeline."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import asyncpg
+from pydantic import TypeAdapter
 
 from plazo.runtime.database import Connection
 from plazo.runtime.unit_of_work import Transaction
 from tickets.domain.lifecycle import State
-from tickets.domain.ticket import Ticket
+from tickets.domain.ticket import Answers, Attempts, Coverage, Ticket, Wait
+from tickets.repository.timeline import Entry, add_entries, read_timeline
+
+__all__ = ["Entry", "add_entries", "read_timeline"]
+
+# How instants and ids stand in documents.
+_WAITS: TypeAdapter[tuple[Wait, ...]] = TypeAdapter(tuple[Wait, ...])
+_ATTEMPTS = TypeAdapter(Attempts)
 
 # Columns a change may touch, in the order of _UPDATE; the others are written once.
 _CHANGING = (
@@ -34,6 +42,15 @@ _CHANGING = (
     "resolved_at",
     "closed_at",
     "closed_for",
+    "answers",
+    "flags",
+    "severity_confirmed",
+    "coverage",
+    "waiting",
+    "acknowledged_at",
+    "attempts",
+    "merged_into",
+    "queue_rank",
 )
 _FIXED = (
     "ticket_id",
@@ -50,6 +67,8 @@ _FIXED = (
     "policy_version",
     "language",
     "opened_at",
+    "contact_id",
+    "received_at",
 )
 _COLUMNS = ", ".join((*_FIXED, *_CHANGING))
 _INSERT = (
@@ -61,6 +80,7 @@ _UPDATE = (
     + ", ".join(f"{column} = ${n + 2}" for n, column in enumerate(_CHANGING))
     + " WHERE ticket_id = $1"
 )
+_LONGEST_NUMBER = 12  # digits; a longer one is no counter
 _NEXT_NUMBER = """
 INSERT INTO ticket_number AS n (desk_id, last_number) VALUES ($1, 1)
 ON CONFLICT (desk_id) DO UPDATE SET last_number = n.last_number + 1 RETURNING last_number
@@ -72,27 +92,28 @@ WHERE ($1::timestamptz IS NULL OR (opened_at, ticket_id) < ($1, $2))
   AND ($4::text IS NULL OR state = $4)
 ORDER BY opened_at DESC, ticket_id DESC LIMIT $5
 """
-_TIMELINE = """
-SELECT seq, occurred_at, recorded_at, kind, actor, internal, text, data FROM timeline_entry
-WHERE ticket_id = $1 AND ($2::timestamptz IS NULL OR (occurred_at, seq) > ($2, $3)) AND ($4 OR NOT internal)
-ORDER BY occurred_at, seq LIMIT $5
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """Something that happened to a ticket, for its timeline. Internal entries are never shown to the customer."""
-
-    kind: str
-    actor: str
-    occurred_at: datetime
-    text: str | None = None
-    internal: bool = False
-    data: dict[str, Any] = field(default_factory=dict)
 
 
 def _row_to_ticket(row: asyncpg.Record) -> Ticket:
-    return Ticket(**{**row, "state": State(row["state"]), "waits": tuple(row["waits"])})
+    values, coverage = dict(row), row["coverage"]
+    del values["waits"]  # whom it waits for, in a form that lists can be filtered by
+    return Ticket(
+        **{
+            **values,
+            "state": State(row["state"]),
+            "waiting": _WAITS.validate_python(row["waiting"]),
+            "attempts": _ATTEMPTS.validate_python(row["attempts"]),
+            "flags": tuple(row["flags"]),
+            "answers": Answers(**row["answers"]),
+            "coverage": Coverage(**coverage | {"clauses": tuple(coverage.get("clauses", ()))}),
+        }
+    )
+
+
+def _values(ticket: Ticket, columns: Sequence[str]) -> list[Any]:
+    """Return a row's values; what is a document in a column is written as one."""
+    documents = {"answers": asdict(ticket.answers), "coverage": asdict(ticket.coverage)}
+    return [documents[column] if column in documents else getattr(ticket, column) for column in columns]
 
 
 async def next_number(tx: Transaction) -> int:
@@ -101,15 +122,46 @@ async def next_number(tx: Transaction) -> int:
     return number
 
 
+async def skip_numbers(tx: Transaction, number: str) -> None:
+    """Let the desk's own numbers go on behind one that another desk gave: EXP-7 after EXP-6."""
+    digits = number.rpartition("-")[2]
+    if digits.isascii() and digits.isdecimal() and len(digits) <= _LONGEST_NUMBER:
+        await tx.connection.execute(
+            "INSERT INTO ticket_number AS n (desk_id, last_number) VALUES ($1, $2) "
+            "ON CONFLICT (desk_id) DO UPDATE SET last_number = greatest(n.last_number, excluded.last_number)",
+            tx.desk_id,
+            int(digits),
+        )
+
+
+async def is_number_taken(connection: Connection, number: str) -> bool:
+    """Tell whether a ticket of the desk has a number."""
+    found: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM ticket WHERE desk_id = current_desk() AND number = $1)", number
+    )
+    return found
+
+
+async def has_open_ticket(connection: Connection, *, number: str, customer_id: UUID) -> bool:
+    """Tell whether a customer has a ticket of that number that is not closed."""
+    found: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM ticket WHERE desk_id = current_desk() AND number = $1 AND customer_id = $2 "
+        "AND state <> 'closed')",
+        number,
+        customer_id,
+    )
+    return found
+
+
 async def insert_ticket(tx: Transaction, ticket: Ticket) -> None:
     """Write a new ticket and what was decided about it."""
-    await tx.connection.execute(_INSERT, tx.desk_id, *(getattr(ticket, column) for column in (*_FIXED, *_CHANGING)))
+    await tx.connection.execute(_INSERT, tx.desk_id, *_values(ticket, (*_FIXED, *_CHANGING)))
     await insert_decisions(tx, ticket)
 
 
 async def update_ticket(tx: Transaction, ticket: Ticket) -> None:
     """Write a changed ticket; the caller holds its row."""
-    await tx.connection.execute(_UPDATE, ticket.ticket_id, *(getattr(ticket, column) for column in _CHANGING))
+    await tx.connection.execute(_UPDATE, ticket.ticket_id, *_values(ticket, _CHANGING))
 
 
 async def insert_decisions(tx: Transaction, ticket: Ticket) -> None:
@@ -145,6 +197,11 @@ async def list_tickets(
     return [_row_to_ticket(row) for row in rows]
 
 
+async def select_tickets(connection: Connection, rest: str, *values: Any) -> list[Ticket]:
+    """Return the tickets that the rest of a statement, which begins behind FROM ticket, finds."""
+    return [_row_to_ticket(row) for row in await connection.fetch(f"SELECT {_COLUMNS} FROM ticket {rest}", *values)]
+
+
 async def list_decisions(connection: Connection, ticket_id: UUID) -> list[asyncpg.Record]:
     """Return all that was ever decided about a ticket, oldest first."""
     return await connection.fetch(
@@ -152,59 +209,3 @@ async def list_decisions(connection: Connection, ticket_id: UUID) -> list[asyncp
         "ORDER BY version, about",
         ticket_id,
     )
-
-
-async def add_entries(tx: Transaction, ticket_id: UUID, entries: Sequence[Entry]) -> None:
-    """Append to the timeline of a ticket."""
-    await tx.connection.executemany(
-        "INSERT INTO timeline_entry (desk_id, ticket_id, occurred_at, recorded_at, kind, actor, internal, text, data) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        [
-            (tx.desk_id, ticket_id, one.occurred_at, tx.now, one.kind, one.actor, one.internal, one.text, one.data)
-            for one in entries
-        ],
-    )
-
-
-async def read_timeline(
-    connection: Connection,
-    ticket_id: UUID,
-    *,
-    after: tuple[datetime, int] | None,
-    with_internal: bool,
-    limit: int,
-) -> list[asyncpg.Record]:
-    """Return the timeline in the order things happened, entries behind `after`."""
-    occurred_at, seq = after or (None, None)
-    return await connection.fetch(_TIMELINE, ticket_id, occurred_at, seq, with_internal, limit)
-
-
-async def keep_request(
-    tx: Transaction, *, request_id: UUID, outcome: str, reason: str, clauses: Sequence[str], body: dict[str, Any]
-) -> None:
-    """Keep a request that may not become a ticket."""
-    await tx.connection.execute(
-        "INSERT INTO kept_request (request_id, desk_id, outcome, reason, clauses, body, received_at) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        request_id,
-        tx.desk_id,
-        outcome,
-        reason,
-        list(clauses),
-        body,
-        tx.now,
-    )
-
-
-_LIST_KEPT = """
-SELECT request_id, outcome, reason, clauses, body, received_at FROM kept_request
-WHERE ($1::timestamptz IS NULL OR (received_at, request_id) > ($1, $2)) ORDER BY received_at, request_id LIMIT $3
-"""
-
-
-async def list_kept_requests(
-    connection: Connection, *, after: tuple[datetime, UUID] | None, limit: int
-) -> list[asyncpg.Record]:
-    """Return requests that did not become tickets, oldest first."""
-    received_at, request_id = after or (None, None)
-    return await connection.fetch(_LIST_KEPT, received_at, request_id, limit)

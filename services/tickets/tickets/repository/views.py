@@ -8,6 +8,7 @@ from uuid import UUID
 
 from plazo.runtime.database import Connection
 from plazo.runtime.unit_of_work import Transaction
+from tickets.domain.queue import NEVER_DUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,15 @@ SELECT t.id,
   coalesce((SELECT jsonb_agg(escalation ORDER BY raised_at, escalation_id) FROM ticket_escalation
             WHERE ticket_id = t.id), '[]') AS escalations
 FROM unnest($1::uuid[]) AS t (id)
+"""
+
+
+_UPDATE_QUEUE = """
+UPDATE ticket t SET (next_due_at, breached) = (
+  SELECT coalesce(min((clock->>'due_at')::timestamptz) FILTER (WHERE clock->>'state' IN ('running', 'breached')), $2),
+         coalesce(bool_or(clock->>'state' IN ('breached', 'missed')), false)
+  FROM ticket_clock c WHERE c.ticket_id = t.ticket_id)
+WHERE t.ticket_id = $1
 """
 
 
@@ -52,6 +62,11 @@ async def save_clock(tx: Transaction, ticket_id: UUID, clock_id: UUID, clock: di
         ticket_id,
         clock,
     )
+
+
+async def update_queue(tx: Transaction, ticket_id: UUID) -> None:
+    """Keep with the ticket what the queue asks of its clocks; holds the ticket's row until the commit."""
+    await tx.connection.execute(_UPDATE_QUEUE, ticket_id, NEVER_DUE)
 
 
 async def save_charge(

@@ -13,8 +13,10 @@ from plazo.runtime.identity import EVERYBODY, STAFF, Role
 from plazo.runtime.pagination import MAX_LIMIT, Page, page_of, position
 from tickets.repository import parties as parties_repository
 from tickets.schemas.parties import (
+    ContractChange,
     ContractCreate,
     ContractView,
+    CustomerChange,
     CustomerCreate,
     CustomerView,
     NewPolicyVersion,
@@ -63,6 +65,14 @@ async def register_customer(body: CustomerCreate, call: StaffCall) -> CustomerVi
     return customer
 
 
+@router.patch("/customers/{customer_id}")
+async def change_customer(customer_id: UUID, body: CustomerChange, call: StaffCall) -> CustomerView:
+    """Change a customer's particulars."""
+    customer = await parties.change_customer(call.uow(), customer_id=customer_id, body=body)
+    await call.settle(customer.customer_id)
+    return customer
+
+
 @router.get("/customers")
 async def list_customers(call: AnyCall, limit: Limit = 50, cursor: str | None = None) -> Page[CustomerView]:
     """List customers, oldest first; a requester sees its own."""
@@ -94,8 +104,17 @@ async def list_contracts(
         rows = await parties_repository.list_contracts(
             connection, after=position(cursor, datetime, UUID), customer_id=customer_id, limit=limit + 1
         )
-    page = page_of(rows, limit=limit, keys=lambda contract: (contract.created_at, contract.contract_id))
-    return Page(items=[parties.contract_view(row) for row in page.items], next_cursor=page.next_cursor)
+        page = page_of(rows, limit=limit, keys=lambda contract: (contract.created_at, contract.contract_id))
+        views = await parties.contract_views(connection, page.items)
+    return Page(items=views, next_cursor=page.next_cursor)
+
+
+@router.patch("/contracts/{contract_id}")
+async def change_contract(contract_id: UUID, body: ContractChange, call: ManagerCall) -> ContractView:
+    """Change the terms of a contract; what is open keeps those it was opened under."""
+    contract = await parties.change_contract(call.uow(), contract_id=contract_id, body=body)
+    await call.settle(contract.contract_id)
+    return contract
 
 
 @router.get("/contracts/{contract_id}")

@@ -38,11 +38,15 @@ class DeskView(View):
 
 
 class KeyCreate(Input):
-    """A new API key. A requester's key belongs to a customer and sees that customer only."""
+    """A new API key. A requester's key belongs to a customer and sees that customer only.
+
+    It may belong to one contact of it: then what that contact may do is what the key may do.
+    """
 
     role: Literal["requester", "agent", "manager", "administrator", "integration"]
     label: Line
     customer_id: Reference | None = None
+    contact_id: Reference | None = None
     expires_at: Instant | None = None
 
 
@@ -62,5 +66,6 @@ class KeyView(View):
     role: str
     label: str
     customer_id: UUID | None
+    contact_id: UUID | None
     expires_at: datetime | None
     revoked_at: datetime | None

@@ -1,13 +1,26 @@
-"""Policies, customers and contracts."""
+"""Policies, customers, contacts and contracts."""
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from plazo.runtime.inputs import Input, Line, Name, Prose, View
+from plazo.policy.agreed import AgreedTerms
+from plazo.runtime.inputs import Input, Instant, Line, Name, Prose, View
 from tickets.schemas.words import Day, Email, Reference, Zone
+
+T = TypeVar("T")
+
+
+def _refuse_null(value: object) -> object:
+    if value is None:
+        raise ValueError("expected a value; leave it out to keep what there is")
+    return value
+
+
+#: What a change may leave out, but not empty.
+Given = Annotated[T | None, BeforeValidator(_refuse_null)]
 
 
 class PolicyPublish(Input):
@@ -55,6 +68,17 @@ class CustomerCreate(Input):
     email: Email | None = None
 
 
+class CustomerChange(Input):
+    """Particulars of a customer to change; what is not named stays."""
+
+    name: Given[Line] = None
+    segment: Name | None = None
+    language: Given[Literal["es", "en"]] = None
+    timezone: Zone | None = None
+    region: Name | None = None
+    email: Email | None = None
+
+
 class CustomerView(View):
     """A customer."""
 
@@ -68,21 +92,189 @@ class CustomerView(View):
     created_at: datetime
 
 
+Emails = Annotated[list[Email], Field(max_length=20)]
+ContactRole = Literal["administrator", "member"]
+
+
+class ContactCreate(Input):
+    """A person of a customer. The customer's `administrator` may always ask; a `member` once it is authorized."""
+
+    customer_id: Reference
+    name: Line
+    emails: Emails = Field(default_factory=list)
+    phone: Line | None = None
+    language: Literal["es", "en"] | None = None
+    role: ContactRole = "member"
+    authorized: bool = False
+
+
+class ContactChange(Input):
+    """Particulars of a contact to change; what is not named stays."""
+
+    name: Given[Line] = None
+    emails: Given[Emails] = None
+    phone: Line | None = None
+    language: Literal["es", "en"] | None = None
+    role: Given[ContactRole] = None
+
+
+class AuthorizationView(View):
+    """Whether a contact was authorized, and who decided that, when."""
+
+    authorized: bool
+    decided_by: str | None
+    decided_by_contact: UUID | None
+    decided_at: datetime | None
+
+
+class ContactView(View):
+    """A person of a customer; `may_ask` says whether it may open and answer tickets."""
+
+    contact_id: UUID
+    customer_id: UUID
+    version: int
+    name: str
+    emails: list[str]
+    phone: str | None
+    language: str | None
+    role: str
+    may_ask: bool
+    authorization: AuthorizationView
+    created_at: datetime
+
+
+class ProductCreate(Input):
+    """A product of the catalog; contracts name it by `name`."""
+
+    name: Name
+    title: Line
+
+
+class ProductView(View):
+    """A product of the catalog."""
+
+    name: str
+    title: str
+    created_at: datetime
+
+
+Arrangement = Literal["plan", "monthly", "warranty", "per_event"]
+Products = Annotated[list[Name], Field(max_length=200)]
+
+
 class ContractCreate(Input):
-    """A new contract. Dates are local to the policy's zone, `valid_until` and `warranty_until` are exclusive."""
+    """A new contract. Dates are local to the policy's zone, `valid_until` and `warranty_until` are exclusive.
+
+    `products` are of the desk's catalog, if it has any. `agreed` are terms that speak before the policy.
+    """
 
     customer_id: Reference
     policy: Name
     plan: Name | None = None
-    arrangement: Literal["plan", "monthly", "warranty", "per_event"] = "plan"
-    products: Annotated[list[Name], Field(max_length=200)] = Field(default_factory=list)
+    arrangement: Arrangement = "plan"
+    products: Products = Field(default_factory=list)
     valid_from: Day
     valid_until: Day | None = None
     warranty_until: Day | None = None
+    account: Line | None = None
+    agreed: AgreedTerms | None = None
+
+
+class ContractChange(Input):
+    """Terms of a contract to change; what is not named stays. What is open keeps the terms it was opened under."""
+
+    plan: Name | None = None
+    arrangement: Given[Arrangement] = None
+    products: Given[Products] = None
+    valid_until: Day | None = None
+    warranty_until: Day | None = None
+    account: Line | None = None
+    agreed: AgreedTerms | None = None
+
+
+class RenewalCreate(Input):
+    """A renewal: until when, and from when if there is a gap."""
+
+    valid_from: Day | None = None
+    valid_until: Day | None = None
+
+
+class AcceptanceCreate(Input):
+    """Something the customer accepts with the contract, by the policy's name; now, unless it says when."""
+
+    name: Name
+    accepted_by: Line
+    accepted_at: Instant | None = None
+
+
+class PurchaseOrderCreate(Input):
+    """An order of the customer, for a number of `events`, or any number of them."""
+
+    number: Line
+    valid_from: Day
+    valid_until: Day | None = None
+    events: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+
+
+class PurchaseOrderView(View):
+    """A purchase order, and how many events were asked for under it."""
+
+    number: str
+    valid_from: date
+    valid_until: date | None
+    events: int | None
+    used: int
+    is_open: bool
+    recorded_by: str
+    recorded_at: datetime
+
+
+class VoidCreate(Input):
+    """A product without support from a date on, and why."""
+
+    product: Name
+    valid_from: Day = Field(alias="from")
+    reason: Line
+
+
+class LiftCreate(Input):
+    """From when on a voided product has support again, and why."""
+
+    valid_from: Day = Field(alias="from")
+    reason: Line
+
+
+class VoidView(View):
+    """A product without support, until when if that was lifted, and who says so."""
+
+    void_id: UUID
+    product: str
+    valid_from: date
+    valid_until: date | None
+    reason: str
+    recorded_by: str
+    recorded_at: datetime
+    lifted_for: str | None
+    lifted_by: str | None
+
+
+class PeriodView(View):
+    """A validity; its end is exclusive."""
+
+    valid_from: date
+    valid_until: date | None
+
+
+class AcceptanceView(View):
+    """Something that was accepted with the contract: by whom, and when."""
+
+    name: str
+    accepted_by: str
+    accepted_at: datetime
 
 
 class ContractView(View):
-    """A contract."""
+    """A contract. `unstated` is what the policy wants it to state, `missing_acceptances` what nobody accepted yet."""
 
     contract_id: UUID
     customer_id: UUID
@@ -93,3 +285,10 @@ class ContractView(View):
     valid_from: date
     valid_until: date | None
     warranty_until: date | None
+    account: str | None
+    agreed: dict[str, Any] | None
+    earlier_periods: list[PeriodView]
+    voided_products: list[str]
+    acceptances: list[AcceptanceView]
+    missing_acceptances: list[str]
+    unstated: list[str]

@@ -1,26 +1,12 @@
-"""Tickets, as they are asked for and shown."""
+"""Tickets, as they are shown."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from pydantic import Field
 
-from plazo.runtime.inputs import Input, Line, Prose, View
-from tickets.schemas.words import Email, Reference, Stated
-
-
-class TicketCreate(Input):
-    """A request. `facts` are what the customer states, by the names that the contract's policy declares."""
-
-    contract_id: Reference
-    subject: Line
-    description: Prose
-    channel: Literal["email", "portal", "phone", "chat", "video", "help_center", "adviser", "webhook", "api"] = "api"
-    contact_name: Line | None = None
-    contact_email: Email | None = None
-    language: Literal["es", "en"] | None = None
-    facts: Stated = Field(default_factory=dict)
+from plazo.runtime.inputs import View
 
 
 class DecisionView(View):
@@ -49,8 +35,37 @@ class HoldView(View):
     clause: str | None
 
 
+class CoverageView(View):
+    """Whether the contract covers the request; where it does not, why, by which clauses, and which team has it."""
+
+    covered: bool
+    note: dict[str, str]
+    clauses: list[str]
+    route: str | None
+
+
+class WaitView(View):
+    """Whom a ticket waits for, why, and since and until when."""
+
+    cause: str
+    reason: str
+    since: datetime
+    until: datetime | None
+
+
+class AttemptsView(View):
+    """How often the customer was tried to be reached since it last answered, and when the ticket then is abandoned."""
+
+    made: int
+    closes_at: datetime | None
+
+
 class TicketView(View):
-    """A ticket with its clocks, level and charges, as far as they are known here."""
+    """A ticket with its clocks, level and charges, as far as they are known here.
+
+    `flags` name what the request lacks. `severity_confirmed` is false as long as the severity is provisional, null
+    where nobody has to confirm it. `received_at` is when the request reached the desk, where that is not the opening.
+    """
 
     ticket_id: UUID
     number: str
@@ -64,6 +79,7 @@ class TicketView(View):
     customer_name: str
     contact_name: str | None
     contact_email: str | None
+    contact_id: UUID | None
     contract_id: UUID | None
     policy: str
     policy_version: str
@@ -71,16 +87,26 @@ class TicketView(View):
     facts: dict[str, bool | int | str]
     severity: str | None
     priority: str | None
+    severity_confirmed: bool | None
     covered: bool
+    coverage: CoverageView
+    flags: list[str]
+    parts: dict[str, str]
+    checklist: dict[str, bool]
     hold: HoldView | None
     waits: list[str]
+    waiting: list[WaitView]
+    attempts: AttemptsView
     team: str | None
     level: int
     assignee: str | None
     resolution: ResolutionView | None
+    received_at: datetime | None
     opened_at: datetime
+    acknowledged_at: datetime | None
     closed_at: datetime | None
     closed_for: str | None
+    merged_into: UUID | None
     clocks: list[dict[str, Any]]
     escalations: list[dict[str, Any]]
     charges: list[dict[str, Any]]

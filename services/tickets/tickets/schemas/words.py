@@ -5,8 +5,9 @@ from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
+from plazo.calendar.zone import load_zone
 from plazo.runtime.inputs import Fact, Name
 
 
@@ -17,8 +18,15 @@ def _refuse_other_than_date(value: Any) -> Any:
     raise ValueError("expected a date such as 2026-05-04")
 
 
+def _refuse_unknown_zone(name: str) -> str:
+    load_zone(name)
+    return name
+
+
 Stated = Annotated[dict[Name, Fact], Field(max_length=100)]
-Zone = Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_+/:-]+$")]
+Zone = Annotated[
+    str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_+/:-]+$"), AfterValidator(_refuse_unknown_zone)
+]
 Day = Annotated[
     date, Field(strict=False, ge=date(1970, 1, 1), lt=date(2200, 1, 1)), BeforeValidator(_refuse_other_than_date)
 ]

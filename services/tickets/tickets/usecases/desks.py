@@ -9,7 +9,7 @@ from plazo.kernel.errors import Fault, InvalidInput, Kind, NotFound, PlazoError
 from plazo.runtime import desks
 from plazo.runtime.identity import NewKey, new_key
 from plazo.runtime.unit_of_work import UnitOfWork
-from tickets.repository import parties
+from tickets.repository import contacts, parties
 from tickets.schemas.desks import DeskCreate, DeskView, KeyCreate, KeyCreated, KeyView, NewDesk
 
 
@@ -49,10 +49,10 @@ async def create_desk(uow: UnitOfWork, *, body: DeskCreate, key: NewKey) -> NewD
 async def issue_key(uow: UnitOfWork, *, body: KeyCreate) -> KeyCreated:
     """Issue an API key; its secret is in the answer and nowhere else.
 
-    :raises InvalidInput: for a requester without a customer, or a customer for another role
-    :raises NotFound: for an unknown customer
+    :raises InvalidInput: for a requester without a customer or contact, or one of these for another role
+    :raises NotFound: for an unknown customer or contact
     """
-    if (body.role == "requester") != (body.customer_id is not None):
+    if (body.role == "requester") != (body.customer_id is not None or body.contact_id is not None):
         fault = Fault(pointer="/customer_id", message="expected for the role requester, and only for it")
         raise InvalidInput("a requester's key belongs to a customer", faults=[fault])
     key = new_key()
@@ -62,10 +62,16 @@ async def issue_key(uow: UnitOfWork, *, body: KeyCreate) -> KeyCreated:
         role=body.role,
         label=body.label,
         customer_id=body.customer_id,
+        contact_id=body.contact_id,
         expires_at=body.expires_at,
     )
     async with uow.begin() as tx:
-        if body.customer_id is not None and await parties.find_customer(tx.connection, body.customer_id) is None:
+        if body.contact_id is not None:
+            contact = await contacts.find_contact(tx.connection, body.contact_id)
+            if contact is None or body.customer_id not in (None, contact.customer_id):
+                raise NotFound(f"there is no contact {body.contact_id}")
+            copy = copy.model_copy(update={"customer_id": contact.customer_id})
+        elif body.customer_id is not None and await parties.find_customer(tx.connection, body.customer_id) is None:
             raise NotFound(f"there is no customer {body.customer_id}")
         await desks.insert_key(tx, copy)
         tx.emit(KeyIssued(key=copy), about=tx.desk_id, occurred_at=tx.now)
@@ -98,6 +104,6 @@ async def list_keys(uow: UnitOfWork) -> list[KeyView]:
     """Return the desk's keys, without their secrets."""
     async with uow.read() as connection:
         rows = await connection.fetch(
-            "SELECT key_id, role, label, customer_id, expires_at, revoked_at FROM api_key ORDER BY label, key_id"
+            "SELECT key_id, role, label, customer_id, contact_id, expires_at, revoked_at FROM api_key ORDER BY label, key_id"
         )
     return [KeyView(**row) for row in rows]

@@ -9,11 +9,17 @@ from plazo.events import billing, escalation, sla_clock
 from plazo.events.tickets import TicketAdmitted, TicketAnswered, TicketHeld
 from plazo.runtime.inbox import NotYet
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
-from tickets.domain.lifecycle import Action, State, next_state
+from tickets.domain.email import sent_message_id
+from tickets.domain.lifecycle import OVER, Action, State, next_state
 from tickets.domain.ticket import Ticket
-from tickets.repository import tickets, views
+from tickets.repository import intake, tickets, views
 from tickets.repository.tickets import Entry
-from tickets.usecases.changes import Change, decide_again
+from tickets.usecases.changes import By, Change, decide_again
+from tickets.usecases.replies import take_ticket
+
+# Where a ticket is let in or kept out; one that people work on stays where it is.
+_ADMITTED = (State.NEW, State.ACKNOWLEDGED, State.HELD)
+_BY_ESCALATION = By(actor="escalation", customer_id=None)
 
 
 async def _locked(tx: Transaction, ticket_id: UUID) -> Ticket:
@@ -34,7 +40,7 @@ async def admit(uow: UnitOfWork, *, ticket_id: UUID, clauses: tuple[str, ...], g
         ticket = await _locked(tx, ticket_id)
         was_held = ticket.admission == "withheld"
         counts_from = granted_at if was_held else ticket.opened_at
-        state = next_state(ticket.state, Action.ADMIT) if ticket.state in (State.NEW, State.HELD) else ticket.state
+        state = next_state(ticket.state, Action.ADMIT) if ticket.state in _ADMITTED else ticket.state
         admitted = replace(ticket, state=state, admission="granted", held_for=None, held_clause=None)
         kind = "released" if was_held else "admitted"
         entry = Entry(kind=kind, actor="billing", occurred_at=granted_at, data={"clauses": list(clauses)})
@@ -46,7 +52,7 @@ async def hold(uow: UnitOfWork, *, ticket_id: UUID, reason: str, clause: str | N
     """Keep a ticket without working on it (SMA-02, SMA-14). One that is over stays over."""
     async with uow.begin() as tx:
         ticket = await _locked(tx, ticket_id)
-        if ticket.state not in (State.NEW, State.HELD):
+        if ticket.state not in _ADMITTED:
             return
         held = replace(
             ticket,
@@ -79,8 +85,8 @@ async def assign(uow: UnitOfWork, *, event: escalation.AssignmentMade, assigned_
                 "clauses": list(event.clauses),
             },
         )
-        change = Change(tx=tx, before=ticket, after=assigned)
-        if event.level != ticket.level and ticket.state not in (State.RESOLVED, State.CLOSED):
+        change = Change(tx=tx, before=ticket, after=assigned, now=tx.now)
+        if event.level != ticket.level and ticket.state not in OVER:
             await decide_again(change, await change.policy(), given=ticket.given, actor="escalation")
         await _save(tx, change.after, entry, *change.entries)
 
@@ -92,6 +98,7 @@ async def follow_clock(
     async with uow.begin() as tx:
         copy = clock.model_dump(mode="json")
         await views.save_clock(tx, ticket_id, clock.clock_id, copy)
+        await views.update_queue(tx, ticket_id)
         about = {"kind": clock.kind, "cycle": clock.cycle, "due_at": copy["due_at"], "clauses": list(clock.clauses)}
         await tickets.add_entries(
             tx, ticket_id, [Entry(kind=kind, actor="sla-clock", occurred_at=at, internal=True, data=about | data)]
@@ -133,10 +140,17 @@ async def follow_escalation(
 
 async def follow_message(uow: UnitOfWork, *, event: escalation.MessageQueued, at: datetime) -> None:
     """Write into the timeline that somebody is told something. The customer's receipt acknowledges (EXP-02)."""
+    if event.ticket_id is None:
+        return  # about a policy or a request
     async with uow.begin() as tx:
         if event.event == "ticket.opened" and event.role == "requester":
             receipt = TicketAnswered(activity="receipt", channel=event.channel, by="escalation")
             tx.emit(receipt, about=event.ticket_id, occurred_at=at)
+            ticket = await _locked(tx, event.ticket_id)
+            if ticket.acknowledged_at is None and ticket.state in _ADMITTED:
+                change = Change(tx=tx, before=ticket, after=ticket, now=at)
+                take_ticket(change, _BY_ESCALATION)
+                await _save(tx, change.after, *change.entries)
         entry = Entry(
             kind="notified",
             actor="escalation",
@@ -150,5 +164,24 @@ async def follow_message(uow: UnitOfWork, *, event: escalation.MessageQueued, at
                 "to": event.to,
                 "clauses": list(event.clauses),
             },
+        )
+        await tickets.add_entries(tx, event.ticket_id, [entry])
+        if event.channel == "email":
+            await intake.note_sent_mail(tx, message_id=sent_message_id(event.message_id), ticket_id=event.ticket_id)
+
+
+async def follow_delivery(
+    uow: UnitOfWork, *, event: escalation.MessageSent | escalation.MessageFailed, at: datetime
+) -> None:
+    """Write into the timeline that a message went out, or that it did not arrive and why."""
+    reason = event.reason if isinstance(event, escalation.MessageFailed) else None
+    async with uow.begin() as tx:
+        entry = Entry(
+            kind="notice_sent" if reason is None else "notice_failed",
+            actor="escalation",
+            occurred_at=at,
+            internal=True,
+            text=reason,
+            data={"message_id": str(event.message_id), "channel": event.channel, "to": event.to},
         )
         await tickets.add_entries(tx, event.ticket_id, [entry])

@@ -1,138 +1,144 @@
-"""Opening a ticket."""
+"""Taking a request in: the one way by which every channel opens a ticket, or has the request kept."""
 
 from dataclasses import dataclass
 from uuid import UUID
 
+from pydantic import TypeAdapter
+
+from plazo.events.ticket_intake import TicketPartsMissing
 from plazo.events.tickets import TicketOpened
-from plazo.kernel.errors import InvalidInput, Kind, NotFound, PlazoError
+from plazo.kernel.errors import Fault, InvalidInput
 from plazo.kernel.ids import new_id
-from plazo.policy.document import Policy
-from plazo.runtime import policies
-from plazo.runtime.unit_of_work import Transaction, UnitOfWork
+from plazo.runtime.unit_of_work import AlreadyDone, Transaction, UnitOfWork
 from tickets.domain import opening
+from tickets.domain.acceptance import Request
+from tickets.domain.completeness import answer_faults, clauses_of
 from tickets.domain.lifecycle import State
-from tickets.domain.ticket import Facts, Ticket
-from tickets.repository import parties, tickets
+from tickets.domain.queue import queue_rank
+from tickets.domain.ticket import Answers, Facts, Ticket
+from tickets.repository import contracts, tickets
+from tickets.repository.contacts import Contact
 from tickets.repository.tickets import Entry
-from tickets.schemas.tickets import TicketCreate, TicketView
+from tickets.schemas.requests import TicketCreate
+from tickets.schemas.tickets import TicketView
+from tickets.usecases.keeping import Kept, keep, keep_request, keep_unplaced
+from tickets.usecases.placing import NoPolicyInForce, Terms, find_sender, find_terms, given_facts, policy_for
 from tickets.usecases.reading import ticket_view
 
-
-class NoPolicyInForce(PlazoError):
-    """The contract's policy has no version that is effective yet."""
-
-    kind = Kind.CONFLICT
-    code = "no-policy-in-force"
-
-
-class NotTaken(PlazoError):
-    """The contract does not let the request in; it is kept, with the reason and the clause."""
-
-    kind = Kind.FORBIDDEN
-    code = "request-not-taken"
+# What the channels need to take a request in.
+__all__ = ["Kept", "NoPolicyInForce", "Taken", "keep_request", "open_ticket", "policy_for", "take_request"]
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """A contract, its customer and the policy version in force for it."""
+class Taken:
+    """The request became this ticket."""
 
-    contract: parties.Contract
-    customer: parties.Customer
-    policy: Policy
-
-    def for_rules(self) -> opening.Terms:
-        """Return what rules may ask about."""
-        contract = self.contract
-        return opening.Terms(
-            plan=contract.plan,
-            arrangement=contract.arrangement,
-            products=contract.products,
-            valid_from=contract.valid_from,
-            valid_until=contract.valid_until,
-            warranty_until=contract.warranty_until,
-        )
+    ticket: Ticket
 
 
-async def open_ticket(uow: UnitOfWork, *, body: TicketCreate, actor: str, customer_id: UUID | None) -> TicketView:
+async def open_ticket(
+    uow: UnitOfWork, *, body: TicketCreate, actor: str, customer_id: UUID | None, contact_id: UUID | None = None
+) -> TicketView:
     """Open a ticket under a contract, with all that its policy decides about it.
 
-    `customer_id` confines a requester to its own contracts.
+    `customer_id` confines a requester to its own contracts; `contact_id` is the person its key belongs to.
 
-    :raises NotFound: for an unknown contract
-    :raises InvalidInput: with every stated fact that is unknown or cannot be
+    :raises NotFound: for an unknown contract or contact
+    :raises InvalidInput: with every stated fact or answer that is unknown or cannot be
     :raises NoPolicyInForce: before the policy's first version
     :raises NotTaken: if the intake rules refuse it; the request is kept and can be looked up
     """
-    refusal: opening.Refusal | None = None
-    async with uow.begin() as tx:
-        terms = await _terms(tx, body.contract_id, customer_id=customer_id)
-        if faults := opening.stated_faults(terms.policy, body.facts):
-            raise InvalidInput("the stated facts do not fit the policy", faults=faults)
-        given = _given(body, terms)
-        decided = opening.decide(terms.policy, given=given, terms=terms.for_rules(), at=tx.now)
-        if decided.refusal is not None:
-            refusal = decided.refusal
-            request_id = new_id()
-            await tickets.keep_request(
-                tx,
-                request_id=request_id,
-                outcome=refusal.outcome,
-                reason=refusal.reason,
-                clauses=refusal.clauses,
-                body=body.model_dump(mode="json"),
-            )
-        else:
-            view = await _open(tx, body=body, terms=terms, given=given, decided=decided, actor=actor)
-            tx.answer = view.model_dump(mode="json")
-    if refusal is not None:
-        note = refusal.note.get(terms.customer.language) or refusal.reason
-        raise NotTaken(f"{note} (kept as {request_id}, {refusal.outcome})", clause=", ".join(refusal.clauses))
+    stated = body.model_dump(mode="python")
+    request = Request(**stated | {"contact_id": contact_id or body.contact_id, "contact_email": body.contact_email})
+    if request.contract_id is None and request.contact_id is None and customer_id is None:
+        fault = Fault("/contract_id", "expected a contract, or a contact whose contract it is")
+        raise InvalidInput("nothing says under which contract to open the ticket", faults=[fault])
+    try:
+        async with uow.begin() as tx:
+            outcome = await take_request(tx, request=request, actor=actor, only_customer=customer_id)
+            if isinstance(outcome, Taken):
+                view = ticket_view(outcome.ticket)
+                tx.answer = view.model_dump(mode="json")
+            else:
+                tx.answer = {"kept": TypeAdapter(Kept).dump_python(outcome, mode="json")}
+    except AlreadyDone as done:
+        # A repetition of what was refused is refused alike.
+        if isinstance(done.answer, dict) and "kept" in done.answer:
+            raise TypeAdapter(Kept).validate_python(done.answer["kept"]).error() from None
+        raise
+    if isinstance(outcome, Kept):
+        raise outcome.error()
     return view
 
 
-async def _terms(tx: Transaction, contract_id: UUID, *, customer_id: UUID | None) -> Terms:
-    contract = await parties.find_contract(tx.connection, contract_id)
-    if contract is None or (customer_id is not None and contract.customer_id != customer_id):
-        raise NotFound(f"there is no contract {contract_id}")
-    customer = await parties.find_customer(tx.connection, contract.customer_id)
-    assert customer is not None, "a contract always has its customer"
-    policy = await policies.policy_in_force(tx.connection, policy=contract.policy, at=tx.now)
-    if policy is None:
-        raise NoPolicyInForce(f"no version of policy {contract.policy} is effective on {tx.now.date()}")
-    return Terms(contract=contract, customer=customer, policy=policy)
+async def take_request(
+    tx: Transaction, *, request: Request, actor: str, only_customer: UUID | None = None
+) -> Taken | Kept:
+    """Open a ticket for a request, or keep it, in an open transaction; every channel comes by here.
+
+    `only_customer` confines a requester to its own contracts and contacts.
+
+    :raises NotFound: for a contract, customer or contact that is named and unknown
+    :raises InvalidInput: with every stated fact or answer that is unknown or cannot be
+    :raises NoPolicyInForce: before the first version of the contract's policy
+    """
+    contact = await find_sender(tx, request, only_customer=only_customer)
+    at = request.opened_at or tx.now
+    terms = await find_terms(tx, request, contact, only_customer=only_customer, at=at)
+    if terms is None:
+        return await keep_unplaced(tx, request, contact, at=at)
+    if contact is not None and contact.customer_id != terms.customer.customer_id:
+        contact = None
+    policy = terms.policy
+    answers = Answers(parts=request.parts, checklist=request.checklist)
+    faults = opening.stated_faults(policy, request.facts)
+    if request.is_vouched_for:
+        faults += answer_faults(policy, answers)
+    if faults:
+        raise InvalidInput("the stated facts and answers do not fit the policy", faults=faults)
+    given = await given_facts(tx, request, terms, contact, at=at)
+    decided = opening.decide(policy, given=given, terms=terms.contract.terms(), at=at, answers=answers)
+    if decided.refusal is not None and request.accepted_by is None:
+        return await keep(tx, request, decided.refusal, contact=contact, terms=terms)
+    if request.purchase_order is not None and given.get("purchase_order") is True:
+        await contracts.use_order(tx, terms.contract.contract_id, request.purchase_order)
+    ticket = await _ticket(tx, request, terms=terms, contact=contact, given=given, decided=decided, answers=answers)
+    await tickets.insert_ticket(tx, ticket)
+    await tickets.add_entries(tx, ticket.ticket_id, _entries(request, ticket, decided, actor=actor))
+    _announce(tx, request, ticket, terms=terms, decided=decided)
+    return Taken(ticket)
 
 
-def _given(body: TicketCreate, terms: Terms) -> Facts:
-    given: Facts = {"channel": body.channel, "language": body.language or terms.customer.language, "authorized": True}
-    if terms.customer.segment is not None:
-        given["segment"] = terms.customer.segment
-    return given | body.facts
-
-
-async def _open(
+async def _ticket(
     tx: Transaction,
+    request: Request,
     *,
-    body: TicketCreate,
     terms: Terms,
+    contact: Contact | None,
     given: Facts,
     decided: opening.Opening,
-    actor: str,
-) -> TicketView:
+    answers: Answers,
+) -> Ticket:
     policy, customer = terms.policy, terms.customer
-    prefix = policy.numbering.prefix if policy.numbering else policy.clauses
-    ticket = Ticket(
+    if request.number is None:
+        prefix = policy.numbering.prefix if policy.numbering else policy.clauses
+        number = f"{prefix}-{await tickets.next_number(tx)}"
+    else:
+        number = await _foreign_number(tx, request.number)
+    emails = contact.emails[:1] if contact else ()
+    return Ticket(
         ticket_id=new_id(),
-        number=f"{prefix}-{await tickets.next_number(tx)}",
+        number=number,
         version=1,
         state=State.NEW,
         cycle=1,
-        subject=body.subject,
-        description=body.description,
-        channel=body.channel,
+        subject=request.subject,
+        description=request.description,
+        channel=request.channel,
         customer_id=customer.customer_id,
         customer_name=customer.name,
-        contact_name=body.contact_name,
-        contact_email=body.contact_email or customer.email,
+        contact_name=request.contact_name or (contact.name if contact else None),
+        contact_email=request.contact_email or next(iter(emails), None) or customer.email,
         contract_id=terms.contract.contract_id,
         policy=policy.policy,
         policy_version=policy.version,
@@ -140,31 +146,78 @@ async def _open(
         given=given,
         facts=decided.facts,
         covered=decided.covered,
-        clocks=decided.clocks,
-        admission=decided.admission,
-        opened_at=tx.now,
+        clocks=decided.clocks and request.has_clocks,
+        admission=decided.admission if request.has_clocks else "not_required",
+        opened_at=request.opened_at or tx.now,
+        contact_id=contact.contact_id if contact else None,
+        received_at=request.received_at,
+        answers=answers,
+        flags=decided.completeness.flags,
+        severity_confirmed=False if decided.is_provisional else None,
+        coverage=decided.coverage,
+        queue_rank=queue_rank(policy, decided.facts),
         decisions=decided.decisions,
     )
-    await tickets.insert_ticket(tx, ticket)
-    await tickets.add_entries(
-        tx,
-        ticket.ticket_id,
-        [
+
+
+async def _foreign_number(tx: Transaction, number: str) -> str:
+    """Keep the number of another desk. :raises InvalidInput: if a ticket of this one has it"""
+    if await tickets.is_number_taken(tx.connection, number):
+        fault = Fault("/number", f"another ticket of the desk has the number {number}")
+        raise InvalidInput("the number is taken", faults=[fault])
+    await tickets.skip_numbers(tx, number)
+    return number
+
+
+def _entries(request: Request, ticket: Ticket, decided: opening.Opening, *, actor: str) -> list[Entry]:
+    """Return how the dossier begins."""
+    opened: dict[str, object] = {"channel": ticket.channel}
+    for name in ("source", "about_ticket", "purchase_order", "accepted_by", "authorized_by"):
+        if value := getattr(request, name):
+            opened[name] = value
+    if decided.refusal is not None:
+        opened["despite"] = {"reason": decided.refusal.reason, "clauses": list(decided.refusal.clauses)}
+    by_policy = f"policy {ticket.policy} {ticket.policy_version}"
+    entries = [
+        Entry(kind="opened", actor=actor, occurred_at=ticket.opened_at, text=ticket.description, data=opened),
+        *(
             Entry(
-                kind="opened", actor=actor, occurred_at=tx.now, text=body.description, data={"channel": body.channel}
+                kind=f"decided_{decision.about}",
+                actor=by_policy,
+                occurred_at=ticket.opened_at,
+                text=decision.value,
+                data={"rule": decision.rule, "clauses": list(decision.clauses)},
+            )
+            for decision in decided.decisions
+        ),
+    ]
+    if ticket.received_at is not None:
+        sender = ticket.contact_name or ticket.contact_email or "sender"
+        entries.insert(
+            0,
+            Entry(
+                kind="received",
+                actor=f"requester: {sender}",
+                occurred_at=ticket.received_at,
+                data={"channel": ticket.channel},
             ),
-            *(
-                Entry(
-                    kind=f"decided_{decision.about}",
-                    actor=f"policy {policy.policy} {policy.version}",
-                    occurred_at=tx.now,
-                    text=decision.value,
-                    data={"rule": decision.rule, "clauses": list(decision.clauses)},
-                )
-                for decision in decided.decisions
-            ),
-        ],
-    )
+        )
+    lacking = decided.completeness
+    if lacking.flags:
+        missing = {
+            "checklist": [one.name for one in lacking.missing_steps],
+            "parts": [one.name for one in lacking.missing_parts],
+            "clauses": list(clauses_of((*lacking.missing_steps, *lacking.missing_parts))),
+        }
+        entries.append(Entry(kind="incomplete", actor=by_policy, occurred_at=ticket.opened_at, data=missing))
+    if decided.is_provisional:
+        reported = {"severity": decided.facts.get("severity")}
+        entries.append(Entry(kind="severity_provisional", actor=by_policy, occurred_at=ticket.opened_at, data=reported))
+    return entries
+
+
+def _announce(tx: Transaction, request: Request, ticket: Ticket, *, terms: Terms, decided: opening.Opening) -> None:
+    lacking = decided.completeness
     tx.emit(
         TicketOpened(
             ticket_id=ticket.ticket_id,
@@ -175,19 +228,34 @@ async def _open(
             customer_name=ticket.customer_name,
             contact_name=ticket.contact_name,
             contact_email=ticket.contact_email,
+            contact_id=ticket.contact_id,
             contract_id=ticket.contract_id,
             policy=ticket.policy,
             policy_version=ticket.policy_version,
             facts=ticket.facts,
             covered=ticket.covered,
             clocks=ticket.clocks,
-            admission=decided.admission,
+            admission="pending" if ticket.admission == "pending" else "not_required",
             opened_at=ticket.opened_at,
+            received_at=ticket.received_at,
             language=ticket.language,
-            customer_timezone=customer.timezone,
-            customer_region=customer.region,
+            customer_timezone=terms.customer.timezone,
+            customer_region=terms.customer.region,
+            agreed=terms.contract.agreed,
+            flags=ticket.flags,
+            missing=tuple(dict(one.text) for one in lacking.missing_steps),
+            imported=request.source.get("kind") == "import",
         ),
         about=ticket.ticket_id,
-        occurred_at=tx.now,
+        occurred_at=ticket.opened_at,
     )
-    return ticket_view(ticket)
+    if lacking.missing_parts and request.opened_at is None:
+        tx.emit(
+            TicketPartsMissing(
+                parts=tuple(one.name for one in lacking.missing_parts),
+                missing=tuple(dict(one.text) for one in lacking.missing_parts),
+                clauses=clauses_of(lacking.missing_parts),
+            ),
+            about=ticket.ticket_id,
+            occurred_at=ticket.opened_at,
+        )

@@ -9,7 +9,7 @@ from plazo.runtime.unit_of_work import UnitOfWork
 from tickets.domain.ticket import Ticket
 from tickets.repository import tickets, views
 from tickets.repository.views import Announced
-from tickets.schemas.tickets import HoldView, ResolutionView, TicketView
+from tickets.schemas.tickets import AttemptsView, CoverageView, HoldView, ResolutionView, TicketView, WaitView
 
 
 class NoSuchTicket(NotFound):
@@ -35,6 +35,7 @@ def ticket_view(ticket: Ticket, announced: Announced | None = None) -> TicketVie
         customer_name=ticket.customer_name,
         contact_name=ticket.contact_name,
         contact_email=ticket.contact_email,
+        contact_id=ticket.contact_id,
         contract_id=ticket.contract_id,
         policy=ticket.policy,
         policy_version=ticket.policy_version,
@@ -42,9 +43,23 @@ def ticket_view(ticket: Ticket, announced: Announced | None = None) -> TicketVie
         facts=facts,
         severity=None if facts.get("severity") is None else str(facts["severity"]),
         priority=None if facts.get("priority") is None else str(facts["priority"]),
+        severity_confirmed=ticket.severity_confirmed,
         covered=ticket.covered,
+        coverage=CoverageView(
+            covered=ticket.covered,
+            note=dict(ticket.coverage.note),
+            clauses=list(ticket.coverage.clauses),
+            route=ticket.coverage.route,
+        ),
+        flags=list(ticket.flags),
+        parts=dict(ticket.answers.parts),
+        checklist=dict(ticket.answers.checklist),
         hold=HoldView(reason=ticket.held_for, clause=ticket.held_clause) if ticket.held_for else None,
         waits=list(ticket.waits),
+        waiting=[
+            WaitView(cause=one.cause, reason=one.reason, since=one.since, until=one.until) for one in ticket.waiting
+        ],
+        attempts=AttemptsView(made=ticket.attempts.made, closes_at=ticket.attempts.closes_at),
         team=ticket.team,
         level=ticket.level,
         assignee=ticket.assignee,
@@ -53,9 +68,12 @@ def ticket_view(ticket: Ticket, announced: Announced | None = None) -> TicketVie
         )
         if ticket.resolved_at
         else None,
+        received_at=ticket.received_at,
         opened_at=ticket.opened_at,
         closed_at=ticket.closed_at,
         closed_for=ticket.closed_for,
+        acknowledged_at=ticket.acknowledged_at,
+        merged_into=ticket.merged_into,
         clocks=list(announced.clocks),
         escalations=list(announced.escalations),
         charges=list(announced.charges),

@@ -1,0 +1,310 @@
+"""An e-mail as it arrives: bytes in, one frozen :class:`Mail` out, whatever the bytes are (RFC 5322, RFC 2045).
+
+Headers are decoded here, not by `email.policy.default`: its grammar takes long over headers made to that end, and has
+been seen to raise what it does not name.
+"""
+
+import binascii
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email import policy
+from email.errors import HeaderParseError, MessageError
+from email.header import decode_header
+from email.message import Message
+from email.parser import BytesParser
+from email.utils import collapse_rfc2231_value, getaddresses, parsedate_to_datetime
+from uuid import UUID
+
+from plazo.kernel.errors import Kind, PlazoError
+from tickets.domain.automatic import automatic_reason
+from tickets.domain.quoting import new_text, text_of_html
+
+MOST_PARTS = 300
+LONGEST_TEXT = 1_000_000  # characters
+_MOST_NESTED = 60
+_MOST_BOUNDARIES = 20_000
+_MOST_LINES = 2_000_000
+_LONGEST_HEADER = 50_000
+_LONGEST_ID = 400
+_LONGEST_NAME = 200
+_MOST_REFERENCES = 50
+_SLOW_CODECS = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "utf_7", "utf-7"}
+
+_NESTING = re.compile(rb"multipart/|message/(?:rfc822|global|partial|external-body)", re.IGNORECASE)
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_MESSAGE_ID = re.compile(r"<([^<>\s]{1,400})>")
+_ADDRESS = re.compile(r"[^@\s<>()\",;:\\]{1,64}@[^@\s<>()\",;:\\]{1,190}")
+_NUMBER = re.compile(r"(?<![\w-])([A-Za-z][A-Za-z0-9]{0,15}-[0-9]{1,15})(?![\w-])")
+
+
+class MailUnreadable(PlazoError):
+    """The bytes are no e-mail that can be read: no sender, or nested beyond all use."""
+
+    kind = Kind.INVALID
+    code = "mail-unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class MailAttachment:
+    """A file that came with a mail, under the name and type that the sender declared."""
+
+    name: str
+    declared_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """What a mail says.
+
+    Addresses are in lower case. `recipients` are all that its headers name. `references` are the message ids it
+    answers, the nearest first. `text` is what is new in it, `whole_text` all of it. `automatic` says why no person
+    wrote it, and is None where one did. `is_disproved`: the receiving server checked the sender and found it false.
+    """
+
+    message_id: str
+    sender: str
+    sender_name: str | None
+    recipients: tuple[str, ...]
+    subject: str
+    sent_at: datetime | None
+    references: tuple[str, ...]
+    text: str
+    whole_text: str
+    attachments: tuple[MailAttachment, ...]
+    automatic: str | None
+    is_disproved: bool
+
+
+def parse_mail(raw: bytes, *, return_path: str | None = None) -> Mail:
+    """Read a mail. `return_path` is the envelope's sender where it is known; empty for a bounce.
+
+    :raises MailUnreadable: for bytes without a sender's address, or nested too deep
+    """
+    if len(_NESTING.findall(raw)) > _MOST_NESTED:
+        raise MailUnreadable(f"the message is nested too deep; at most {_MOST_NESTED} multiparts are read")
+    if raw.count(b"\n--") > _MOST_BOUNDARIES or raw.count(b"\n") > _MOST_LINES:
+        raise MailUnreadable(f"the message has too many parts or lines; at most {_MOST_LINES:,} lines are read")
+    try:
+        message = BytesParser(policy=policy.compat32).parsebytes(raw)
+        parts = list(_leaves(message))
+    except (MessageError, RecursionError, ValueError, LookupError, AttributeError) as error:
+        raise MailUnreadable(f"the message cannot be read: {type(error).__name__}") from error
+    if len(parts) > MOST_PARTS:
+        raise MailUnreadable(f"the message has more than {MOST_PARTS} parts")
+    headers = _Headers(message)
+    senders = headers.addresses("from") or headers.addresses("sender")
+    if not senders:
+        raise MailUnreadable("the message has no sender: expected a From header with an address")
+    name, sender = senders[0]
+    whole_text = clean_text(_text(message))[:LONGEST_TEXT]
+    subject = headers.line("subject")
+    sent_at = _instant(headers.line("date"))
+    references = dict.fromkeys(headers.ids("in-reply-to") + headers.ids("references")[::-1])
+    own_ids = headers.ids("message-id")
+    return Mail(
+        message_id=own_ids[0] if own_ids else _derived_id(sender, headers.line("date"), subject, whole_text),
+        sender=sender,
+        sender_name=name[:_LONGEST_NAME] or None,
+        recipients=tuple(
+            dict.fromkeys(
+                address
+                for header in ("to", "cc", "delivered-to", "x-original-to", "envelope-to")
+                for _, address in headers.addresses(header)
+            )
+        ),
+        subject=subject,
+        sent_at=sent_at,
+        references=tuple(references)[:_MOST_REFERENCES],
+        text=new_text(whole_text),
+        whole_text=whole_text,
+        attachments=tuple(_attachment(part, place) for place, part in enumerate(parts, 1) if not _is_body(part)),
+        automatic=automatic_reason(
+            {name: headers.line(name) for name in headers.names()},
+            sender=sender,
+            subject=subject,
+            content_type=message.get_content_type(),
+            return_path=return_path,
+        ),
+        is_disproved=_is_disproved(headers.line("authentication-results")),
+    )
+
+
+def display_subject(subject: str, *, longest: int = 200) -> str:
+    """Return a subject fit for a list: one line, at most `longest` characters; never empty."""
+    shown = " ".join(subject.split())
+    if not shown:
+        return "(sin asunto)"
+    return shown if len(shown) <= longest else shown[: longest - 1].rstrip() + "…"
+
+
+def numbers_in(subject: str) -> tuple[str, ...]:
+    """Return what may be ticket numbers in a subject, as they stand there."""
+    return tuple(dict.fromkeys(found[0].upper() for found in _NUMBER.finditer(subject[:2000])))[:5]
+
+
+def sent_message_id(message_id: UUID) -> str:
+    """Return under which id a message of `escalation` is known here, whatever domain it is mailed from."""
+    return f"{message_id}@plazo"
+
+
+def clean_text(text: str) -> str:
+    """Return text that a database keeps and a page shows: no control characters, no halves of characters."""
+    return _CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+class _Headers:
+    """The headers of a message, decoded; the first of each name counts, the sender's copies do not."""
+
+    def __init__(self, message: Message) -> None:
+        self._values: dict[str, list[str]] = {}
+        for name, value in message.raw_items():
+            self._values.setdefault(name.lower(), []).append(_decoded(str(value)))
+
+    def names(self) -> Iterator[str]:
+        """Return the names there are, in lower case."""
+        return iter(self._values)
+
+    def line(self, name: str) -> str:
+        """Return the first header of a name as one line; empty if there is none."""
+        return next(iter(self._values.get(name, [])), "")
+
+    def ids(self, name: str) -> list[str]:
+        """Return the message ids in a header."""
+        return _MESSAGE_ID.findall(self.line(name)[: _LONGEST_ID * _MOST_REFERENCES])
+
+    def addresses(self, name: str) -> list[tuple[str, str]]:
+        """Return names and addresses in the headers of a name."""
+        lines = [value[:20_000] for value in self._values.get(name, [])]
+        try:
+            pairs = getaddresses(lines)
+        except (ValueError, IndexError, RecursionError):
+            pairs = []
+        found = [(shown, address.lower()) for shown, address in pairs if _ADDRESS.fullmatch(address)]
+        return found or [("", address.lower()) for line in lines for address in _ADDRESS.findall(line)[:1]]
+
+
+def _decoded(value: str) -> str:
+    """Return a header as one line of text: RFC 2047 words decoded, bytes outside ASCII read as best they can be."""
+    raw = value[:_LONGEST_HEADER].encode("utf-8", "surrogateescape")
+    text = _in_charset(raw, "utf-8")
+    if "=?" in text:
+        try:
+            words = decode_header(text)
+        except (HeaderParseError, binascii.Error, ValueError, LookupError):
+            words = []
+        if words:
+            decoded = "".join(
+                word if isinstance(word, str) else _in_charset(word, charset or "utf-8") for word, charset in words
+            )
+            text = decoded or text
+    return " ".join(clean_text(text).split())
+
+
+def _in_charset(raw: bytes, charset: str) -> str:
+    """Decode as declared; as Windows would where that is no charset; never fail."""
+    if charset.lower() not in _SLOW_CODECS:
+        try:
+            return raw.decode(charset)
+        except (LookupError, ValueError, AssertionError):
+            pass
+    try:
+        return raw.decode("utf-8")
+    except ValueError:
+        return raw.decode("cp1252", "replace")
+
+
+def _leaves(part: Message) -> Iterator[Message]:
+    """Yield the parts that hold something, in order. A message in a message is one part."""
+    children = _children(part)
+    if children is None or part.get_content_maintype() != "multipart":
+        yield part
+        return
+    for child in children:
+        yield from _leaves(child)
+
+
+def _children(part: Message) -> list[Message] | None:
+    payload = part.get_payload()
+    return [child for child in payload if isinstance(child, Message)] if isinstance(payload, list) else None
+
+
+def _is_body(part: Message) -> bool:
+    return (
+        part.get_content_type() in ("text/plain", "text/html")
+        and part.get_content_disposition() != "attachment"
+        and part.get_filename() is None
+    )
+
+
+def _text(part: Message) -> str:
+    """Return the text that a person reads: plain where there is plain, else what the HTML says."""
+    children = _children(part)
+    if children is not None and part.get_content_maintype() == "multipart":
+        if part.get_content_type() == "multipart/alternative":
+            plain_first = sorted(children, key=lambda child: child.get_content_type() != "text/plain")
+            return next((text for child in plain_first if (text := _text(child)).strip()), "")
+        return "\n".join(text for child in children if (text := _text(child)).strip())
+    if not _is_body(part):
+        return ""
+    text = _in_charset(_content(part), str(part.get_content_charset("utf-8")))
+    return text_of_html(text) if part.get_content_type() == "text/html" else text[:LONGEST_TEXT]
+
+
+def _content(part: Message) -> bytes:
+    if (inner := _children(part)) is not None:
+        return b"".join(_as_bytes(message) for message in inner)
+    try:
+        content = part.get_payload(decode=True)
+    except (ValueError, LookupError, AssertionError):
+        content = None
+    return content if isinstance(content, bytes) else b""
+
+
+def _as_bytes(message: Message) -> bytes:
+    try:
+        return message.as_bytes()
+    except (ValueError, LookupError, MessageError, RecursionError, AttributeError, TypeError):
+        return str(message.get_payload()).encode("utf-8", "replace")
+
+
+def _attachment(part: Message, place: int) -> MailAttachment:
+    try:
+        given = part.get_filename()
+        name = _decoded(collapse_rfc2231_value(given)) if given is not None else ""
+    except (ValueError, LookupError, TypeError):
+        name = ""
+    name = name.replace("\\", "/").rpartition("/")[2].strip(". ")[:_LONGEST_NAME]
+    suffix = ".eml" if part.get_content_maintype() == "message" else ""
+    return MailAttachment(
+        name=name or f"part-{place}{suffix}",
+        declared_type=clean_text(part.get_content_type())[:100],
+        content=_content(part),
+    )
+
+
+def _instant(date: str) -> datetime | None:
+    try:
+        read = parsedate_to_datetime(date)
+        return (read if read.tzinfo is not None else read.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+
+
+def _derived_id(*parts: str) -> str:
+    """Return an id for a mail that has none: the same mail has the same."""
+    digest = hashlib.sha256("\x1f".join(parts).encode("utf-8", "replace")).hexdigest()
+    return f"{digest[:40]}@no-id.invalid"
+
+
+def _is_disproved(results: str) -> bool:
+    """Tell whether the receiving server's check (RFC 8601) says that the sender is not who it claims to be."""
+    found = results.lower()
+    if re.search(r"\bdmarc\s*=\s*pass\b", found):
+        return False
+    if re.search(r"\bdmarc\s*=\s*fail\b", found):
+        return True
+    return bool(re.search(r"\bspf\s*=\s*fail\b", found)) and not re.search(r"\bdkim\s*=\s*pass\b", found)

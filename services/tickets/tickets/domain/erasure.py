@@ -1,0 +1,77 @@
+"""Forgetting a person: which words go, and what stands in their place."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+TOMBSTONE = "[erased]"
+
+# What a customer's person says, or is said of it, wherever a document has it.
+_PERSONAL = frozenset(
+    [
+        "contact_name",
+        "contact_email",
+        "contact_phone",
+        "subject",
+        "description",
+        "text",
+        "body",
+        "html",
+        "name",
+        "email",
+        "phone",
+        "sender",
+        "from",
+        "to",
+        "cc",
+        "address",
+        "reply_to",
+        "message_id",
+    ]
+)
+_SAID_BY_CUSTOMER = frozenset({"opened", "customer_reply", "reopened"})
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whom to forget: the words it is known by, in small letters."""
+
+    contact_id: str
+    known_by: tuple[str, ...]
+
+    @classmethod
+    def of(cls, *, contact_id: object, name: str, addresses: Iterable[str], phone: str | None) -> "Person":
+        """Return a person by its name, addresses and number; what is too short to be told from a word is left out."""
+        words = (name, *addresses, phone or "")
+        return cls(contact_id=str(contact_id), known_by=tuple(word.lower() for word in words if len(word.strip()) > 2))
+
+    def is_in(self, value: Any) -> bool:
+        """Return whether a value mentions the person anywhere."""
+        if isinstance(value, str):
+            said = value.lower()
+            return said == self.contact_id or any(word in said for word in self.known_by)
+        if isinstance(value, dict):
+            return any(self.is_in(item) for item in value.values())
+        return isinstance(value, list | tuple) and any(self.is_in(item) for item in value)
+
+    def forgotten(self, value: Any, *, all_words: bool, _name: str = "") -> Any:
+        """Return a document without the person; with `all_words` without anything that a person said in it either.
+
+        Ids, instants, grades and numbers stay: they are the structure of what happened.
+        """
+        if isinstance(value, dict):
+            return {key: self.forgotten(item, all_words=all_words, _name=key) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.forgotten(item, all_words=all_words, _name=_name) for item in value]
+        if isinstance(value, str) and value != self.contact_id:
+            said = value.lower()
+            if (all_words and _name in _PERSONAL) or any(word in said for word in self.known_by):
+                return TOMBSTONE
+        return value
+
+
+def is_said_by(person: Person, *, kind: str, actor: str, words: Collection[Any], is_own_ticket: bool) -> bool:
+    """Return whether an entry goes: said by the customer's side of the person's own ticket, or mentioning it."""
+    if is_own_ticket and (kind in _SAID_BY_CUSTOMER or actor.startswith("requester")):
+        return True
+    return person.is_in(actor) or any(person.is_in(word) for word in words)

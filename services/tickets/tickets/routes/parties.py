@@ -1,0 +1,79 @@
+"""Contacts: the people of customers, and who of them may ask."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from plazo.runtime.call import Call
+from plazo.runtime.pagination import MAX_LIMIT, Page, page_of, position
+from tickets.repository import contacts as repository
+from tickets.routes.callers import AnyCall, caller_of
+from tickets.schemas.parties import ContactChange, ContactCreate, ContactView
+from tickets.usecases import contacts
+
+router = APIRouter(prefix="/v1", tags=["contacts"])
+
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
+
+
+async def _answer(call: Call, view: ContactView) -> ContactView:
+    await call.settle(view.contact_id)
+    call.show_version(view.version)
+    return view
+
+
+@router.post("/contacts", status_code=201)
+async def register_contact(body: ContactCreate, call: AnyCall) -> ContactView:
+    """Register a person of a customer; its own administrator may, and the desk's people."""
+    view = await contacts.register_contact(call.uow(status=201), body=body, caller=caller_of(call))
+    return await _answer(call, view)
+
+
+@router.get("/contacts")
+async def list_contacts(
+    call: AnyCall, customer_id: UUID | None = None, limit: Limit = 50, cursor: str | None = None
+) -> Page[ContactView]:
+    """List contacts, oldest first; a requester sees its own customer's."""
+    async with call.uow().read() as connection:
+        rows = await repository.list_contacts(
+            connection,
+            after=position(cursor, datetime, UUID),
+            customer_id=call.principal.customer_id or customer_id,
+            limit=limit + 1,
+        )
+    return page_of(
+        [contacts.contact_view(row) for row in rows],
+        limit=limit,
+        keys=lambda contact: (contact.created_at, contact.contact_id),
+    )
+
+
+@router.get("/contacts/{contact_id}")
+async def read_contact(contact_id: UUID, call: AnyCall) -> ContactView:
+    """Return a contact."""
+    view = await contacts.read_contact(call.uow(), contact_id=contact_id, customer_id=call.principal.customer_id)
+    call.show_version(view.version)
+    return view
+
+
+@router.patch("/contacts/{contact_id}")
+async def change_contact(contact_id: UUID, body: ContactChange, call: AnyCall) -> ContactView:
+    """Change a contact's particulars."""
+    view = await contacts.change_contact(call.uow(), contact_id=contact_id, body=body, caller=caller_of(call))
+    return await _answer(call, view)
+
+
+@router.post("/contacts/{contact_id}/authorizations", status_code=201)
+async def authorize_contact(contact_id: UUID, call: AnyCall) -> ContactView:
+    """Let a contact open and answer tickets; the customer's administrator may say so, or the desk's people."""
+    view = await contacts.authorize_contact(call.uow(status=201), contact_id=contact_id, caller=caller_of(call))
+    return await _answer(call, view)
+
+
+@router.post("/contacts/{contact_id}/withdrawals", status_code=201)
+async def withdraw_authorization(contact_id: UUID, call: AnyCall) -> ContactView:
+    """Let a contact no longer open and answer tickets."""
+    view = await contacts.withdraw_authorization(call.uow(status=201), contact_id=contact_id, caller=caller_of(call))
+    return await _answer(call, view)

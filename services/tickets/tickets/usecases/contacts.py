@@ -1,0 +1,241 @@
+"""The people of customers: who they are, and who may open and answer tickets (EXP-01, SMA-02)."""
+
+from dataclasses import dataclass, replace
+from typing import cast
+from uuid import UUID
+
+from plazo.events.ticket_intake import ContactRegistered
+from plazo.kernel.errors import Fault, InvalidInput, Kind, NotFound, PlazoError
+from plazo.kernel.ids import new_id
+from plazo.runtime.call import check_version
+from plazo.runtime.database import Connection
+from plazo.runtime.identity import Forbidden
+from plazo.runtime.unit_of_work import Transaction, UnitOfWork
+from tickets.repository import contacts, parties
+from tickets.repository.contacts import Contact
+from tickets.schemas.parties import AuthorizationView, ContactChange, ContactCreate, ContactRole, ContactView
+
+
+class AddressTaken(PlazoError):
+    """An address names one contact of the desk; another has it."""
+
+    kind = Kind.CONFLICT
+    code = "address-taken"
+
+
+class AdministratorMayAsk(PlazoError):
+    """The customer's administrator may always ask; it has to become a member first."""
+
+    kind = Kind.CONFLICT
+    code = "administrator-may-ask"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who acts: a name for the record; for a requester its customer, and its own contact if its key has one."""
+
+    actor: str
+    customer_id: UUID | None = None
+    contact_id: UUID | None = None
+    if_match: str | None = None
+
+
+async def require_administrator(connection: Connection, caller: Caller, customer_id: UUID) -> None:
+    """Let staff pass, and the administrator of the customer itself.
+
+    :raises NotFound: for a requester of another customer
+    :raises Forbidden: for one whose key belongs to no administrator
+    """
+    if caller.customer_id is None:
+        return
+    if caller.customer_id != customer_id:
+        raise NotFound(f"there is no customer {customer_id}")
+    own = await contacts.find_contact(connection, caller.contact_id) if caller.contact_id else None
+    if own is None or own.role != "administrator":
+        raise Forbidden("this takes a key that belongs to the customer's administrator, or the desk's own people")
+
+
+async def register_contact(uow: UnitOfWork, *, body: ContactCreate, caller: Caller) -> ContactView:
+    """Register a person of a customer, authorized or not.
+
+    :raises NotFound: for an unknown customer
+    :raises AddressTaken: if another contact has one of its addresses
+    """
+    async with uow.begin() as tx:
+        await require_administrator(tx.connection, caller, body.customer_id)
+        if await parties.find_customer(tx.connection, body.customer_id) is None:
+            raise NotFound(f"there is no customer {body.customer_id}")
+        contact = new_contact(
+            tx,
+            caller,
+            customer_id=body.customer_id,
+            name=body.name,
+            emails=addresses_of(body.emails),
+            phone=body.phone,
+            language=body.language,
+            role=body.role,
+            authorized=body.authorized,
+        )
+        await save_contact(tx, contact, is_new=True)
+        view = contact_view(contact)
+        tx.answer = view.model_dump(mode="json")
+    return view
+
+
+def new_contact(
+    tx: Transaction,
+    caller: Caller,
+    *,
+    customer_id: UUID,
+    name: str,
+    emails: tuple[str, ...],
+    phone: str | None = None,
+    language: str | None = None,
+    role: str = "member",
+    authorized: bool = False,
+) -> Contact:
+    """Return a contact not yet written; whoever authorizes it at once is recorded."""
+    contact = Contact(
+        contact_id=new_id(),
+        customer_id=customer_id,
+        version=1,
+        name=name,
+        emails=emails,
+        phone=phone,
+        language=language,
+        role=role,
+        authorized=False,
+        decided_by=None,
+        decided_by_contact=None,
+        decided_at=None,
+        created_at=tx.now,
+    )
+    return decided(tx, contact, caller, authorized=True) if authorized else contact
+
+
+def decided(tx: Transaction, contact: Contact, caller: Caller, *, authorized: bool) -> Contact:
+    """Return a contact as somebody decided about it, with who that was and when."""
+    return replace(
+        contact,
+        authorized=authorized,
+        decided_by=caller.actor,
+        decided_by_contact=caller.contact_id,
+        decided_at=tx.now,
+    )
+
+
+async def change_contact(uow: UnitOfWork, *, contact_id: UUID, body: ContactChange, caller: Caller) -> ContactView:
+    """Change a contact's particulars. :raises NotFound: :raises AddressTaken: :raises StaleVersion:"""
+    async with uow.begin() as tx:
+        contact = await _held(tx, contact_id, caller)
+        changes = body.model_dump(exclude_unset=True)
+        if "emails" in changes:
+            changes["emails"] = addresses_of(body.emails or [])
+        changed = replace(contact, **changes, version=contact.version + 1)
+        await save_contact(tx, changed, is_new=False)
+        view = contact_view(changed)
+        tx.answer = view.model_dump(mode="json")
+    return view
+
+
+async def authorize_contact(uow: UnitOfWork, *, contact_id: UUID, caller: Caller) -> ContactView:
+    """Let a contact open and answer tickets; who allowed it is recorded. Twice is once.
+
+    :raises Forbidden: for a requester who is not the customer's administrator
+    """
+    return await _decide(uow, contact_id=contact_id, caller=caller, authorized=True)
+
+
+async def withdraw_authorization(uow: UnitOfWork, *, contact_id: UUID, caller: Caller) -> ContactView:
+    """Let a contact no longer open and answer tickets. :raises AdministratorMayAsk: for an administrator"""
+    return await _decide(uow, contact_id=contact_id, caller=caller, authorized=False)
+
+
+async def _decide(uow: UnitOfWork, *, contact_id: UUID, caller: Caller, authorized: bool) -> ContactView:
+    async with uow.begin() as tx:
+        contact = await _held(tx, contact_id, caller)
+        if not authorized and contact.role == "administrator":
+            raise AdministratorMayAsk(f"{contact.name} is its customer's administrator; PATCH its role to member first")
+        if contact.authorized != authorized:
+            contact = replace(decided(tx, contact, caller, authorized=authorized), version=contact.version + 1)
+            await save_contact(tx, contact, is_new=False)
+        view = contact_view(contact)
+        tx.answer = view.model_dump(mode="json")
+    return view
+
+
+async def _held(tx: Transaction, contact_id: UUID, caller: Caller) -> Contact:
+    contact = await contacts.find_contact(tx.connection, contact_id, lock=True)
+    if contact is None or (caller.customer_id is not None and contact.customer_id != caller.customer_id):
+        raise NotFound(f"there is no contact {contact_id}")
+    await require_administrator(tx.connection, caller, contact.customer_id)
+    check_version(caller.if_match, contact.version)
+    return contact
+
+
+async def save_contact(tx: Transaction, contact: Contact, *, is_new: bool) -> None:
+    """Write a contact and announce it. :raises AddressTaken: if another contact has one of its addresses"""
+    write = contacts.insert_contact if is_new else contacts.update_contact
+    if taken := await write(tx, contact):
+        raise AddressTaken(
+            f"another contact of the desk has {', '.join(taken)}",
+            faults=[Fault("/emails", f"{address} names another contact") for address in taken],
+        )
+    tx.emit(
+        ContactRegistered(
+            contact_id=contact.contact_id,
+            customer_id=contact.customer_id,
+            contact_name=contact.name,
+            emails=contact.emails,
+            phone=contact.phone,
+            language=contact.language,
+            role=cast("ContactRole", contact.role),
+            authorized=contact.authorized,
+        ),
+        about=contact.contact_id,
+        occurred_at=tx.now,
+    )
+
+
+async def read_contact(uow: UnitOfWork, *, contact_id: UUID, customer_id: UUID | None) -> ContactView:
+    """Return a contact; `customer_id` confines a requester to its own customer's. :raises NotFound:"""
+    async with uow.read() as connection:
+        contact = await contacts.find_contact(connection, contact_id)
+    if contact is None or (customer_id is not None and contact.customer_id != customer_id):
+        raise NotFound(f"there is no contact {contact_id}")
+    return contact_view(contact)
+
+
+def addresses_of(emails: list[str]) -> tuple[str, ...]:
+    """Return addresses in small letters. :raises InvalidInput: for one that is there twice"""
+    small = [email.lower() for email in emails]
+    faults = [
+        Fault(f"/emails/{index}", "expected each address once; letter case does not count")
+        for index, email in enumerate(small)
+        if email in small[:index]
+    ]
+    if faults:
+        raise InvalidInput("an address is given twice", faults=faults)
+    return tuple(small)
+
+
+def contact_view(contact: Contact) -> ContactView:
+    """Return a contact as it is shown."""
+    return ContactView(
+        contact_id=contact.contact_id,
+        customer_id=contact.customer_id,
+        version=contact.version,
+        name=contact.name,
+        emails=list(contact.emails),
+        phone=contact.phone,
+        language=contact.language,
+        role=contact.role,
+        may_ask=contact.may_ask,
+        authorization=AuthorizationView(
+            authorized=contact.authorized,
+            decided_by=contact.decided_by,
+            decided_by_contact=contact.decided_by_contact,
+            decided_at=contact.decided_at,
+        ),
+        created_at=contact.created_at,
+    )

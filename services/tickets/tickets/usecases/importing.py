@@ -1,0 +1,326 @@
+"""Bringing another desk's tickets here: line by line, each its own transaction, taken up again after a crash."""
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, TextIO
+from uuid import UUID
+
+import structlog
+from pydantic import ValidationError
+
+from plazo.events.envelope import Event
+from plazo.events.tickets import CustomerReplied, TicketAnswered, TicketClosed, TicketResolved
+from plazo.kernel.errors import NotFound, PlazoError
+from plazo.kernel.ids import new_id
+from plazo.runtime.database import OUTAGE
+from plazo.runtime.problems import validation_fault
+from plazo.runtime.service import Runtime
+from plazo.runtime.unit_of_work import Transaction, UnitOfWork
+from plazo.runtime.wake import Wake
+from tickets.domain.acceptance import Request
+from tickets.domain.email import clean_text
+from tickets.domain.lifecycle import State
+from tickets.domain.ticket import Ticket
+from tickets.repository import imports, intake, parties, tickets
+from tickets.repository.imports import ImportJob, Line
+from tickets.repository.intake import Foreign
+from tickets.repository.tickets import Entry
+from tickets.schemas.intake import ImportedReply, ImportedTicket, ImportView
+from tickets.usecases.opening import Taken, policy_for, take_request
+
+log = structlog.get_logger(__name__)
+
+BELL = Wake()
+
+_BATCH = 500
+_LONGEST_LINE = 2_000_000  # characters
+_TOGETHER = 50
+_Faults = list[dict[str, Any]]
+
+
+async def start_import(
+    uow: UnitOfWork, *, file: TextIO, format_: str, source: str, contract_id: UUID | None, actor: str
+) -> ImportView:
+    """Take in all lines of a file, to be imported by and by. `source` names the other desk: references are its own.
+
+    :raises NotFound: for an unknown contract
+    """
+    async with uow.begin() as tx:
+        if contract_id is not None and await parties.find_contract(tx.connection, contract_id) is None:
+            raise NotFound(f"there is no contract {contract_id}")
+        import_id, total = new_id(), 0
+        batch: list[tuple[int, dict[str, Any] | None, _Faults]] = []
+        for line in read_lines(file, format_):
+            batch.append(line)
+            total += 1
+            if len(batch) == _BATCH:
+                await imports.insert_lines(tx, import_id, batch)
+                batch.clear()
+        await imports.insert_lines(tx, import_id, batch)
+        job = ImportJob(
+            import_id=import_id,
+            source=source,
+            format=format_,
+            contract_id=contract_id,
+            total=total,
+            started_by=actor,
+            started_at=tx.now,
+        )
+        await imports.insert_job(tx, job)
+        view = import_view(job, (await imports.count_lines(tx.connection, [import_id]))[import_id])
+        tx.answer = view.model_dump(mode="json")
+    BELL.set()
+    return view
+
+
+def read_lines(file: TextIO, format_: str) -> Iterator[tuple[int, dict[str, Any] | None, _Faults]]:
+    """Yield each ticket of a file: its line from 1, its content, and what keeps it from being read."""
+    yield from _read_csv(file) if format_ == "csv" else _read_json_lines(file)
+
+
+def _read_json_lines(file: TextIO) -> Iterator[tuple[int, dict[str, Any] | None, _Faults]]:
+    for number, text in enumerate(file, 1):
+        if not text.strip():
+            continue
+        if len(text) > _LONGEST_LINE:
+            yield number, None, [_fault("", f"expected at most {_LONGEST_LINE:,} characters in a line")]
+            continue
+        try:
+            row = json.loads(text)
+        except (ValueError, RecursionError):
+            row = None
+        if isinstance(row, dict):
+            yield number, _clean(row), []
+        else:
+            yield number, None, [_fault("", "expected a JSON object in the line")]
+
+
+def _read_csv(file: TextIO) -> Iterator[tuple[int, dict[str, Any] | None, _Faults]]:
+    csv.field_size_limit(_LONGEST_LINE)
+    reader = csv.reader(file, strict=True)
+    columns: list[str] | None = None
+    while True:
+        begins_at = reader.line_num + 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield begins_at, None, [_fault("", f"the row cannot be read: {error}")]
+            continue
+        if not row:
+            continue
+        if columns is None:
+            columns = [column.strip().removeprefix("\ufeff") for column in row]
+        elif len(row) != len(columns):
+            yield begins_at, None, [_fault("", f"expected {len(columns)} fields, got {len(row)}")]
+        else:
+            yield begins_at, _of_columns(dict(zip(columns, row, strict=True))), []
+
+
+def _of_columns(row: dict[str, str]) -> dict[str, Any]:
+    """Return a row as a JSON line would say it: an empty field is absent, `facts.NAME` a fact, `replies` is JSON."""
+    body: dict[str, Any] = {}
+    for column, text in row.items():
+        value = clean_text(text).strip()
+        if not value:
+            continue
+        if column.startswith("facts."):
+            body.setdefault("facts", {})[column.removeprefix("facts.")] = _plain(value)
+        elif column == "replies":
+            try:
+                body[column] = _clean(json.loads(value))
+            except (ValueError, RecursionError):
+                body[column] = value
+        else:
+            body[column] = value
+    return body
+
+
+def _plain(value: str) -> bool | int | str:
+    if value in ("true", "false"):
+        return value == "true"
+    return int(value) if value.isascii() and value.isdecimal() and len(value) <= 12 else value
+
+
+def _clean(value: Any) -> Any:
+    """Return JSON that PostgreSQL keeps."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, dict):
+        return {clean_text(str(name)): _clean(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_clean(one) for one in value]
+    return None if isinstance(value, float) and value != value else value  # noqa: PLR0124  # not a number
+
+
+def _fault(pointer: str, message: str) -> dict[str, Any]:
+    return {"pointer": pointer, "message": message}
+
+
+async def import_some(runtime: Runtime) -> int:
+    """Import some of the lines that wait, in any desk; returns how many there were."""
+    rows = await imports.waiting_lines(runtime.database.system, limit=_TOGETHER)
+    for row in rows:
+        uow = runtime.unit_of_work(desk_id=row["desk_id"], now=row["clock_at"] or runtime.clock.now())
+        try:
+            await import_line(uow, import_id=row["import_id"], line=row["line"])
+        except OUTAGE:
+            raise
+        except Exception as error:  # whatever it is, it is wrong with this line and must not stop the others
+            log.exception("import_line_failed", import_id=str(row["import_id"]), line=row["line"])
+            await _give_up(uow, row["import_id"], row["line"], error)
+    return len(rows)
+
+
+async def _give_up(uow: UnitOfWork, import_id: UUID, line: int, error: Exception) -> None:
+    faults = [_fault("", f"the line cannot be imported: {type(error).__name__}")]
+    async with uow.begin() as tx:
+        await imports.settle_line(tx, import_id, line, state="refused", reference=None, faults=faults)
+
+
+async def import_line(uow: UnitOfWork, *, import_id: UUID, line: int) -> None:
+    """Make a ticket of a line, or say all that is wrong with it; nothing if another process has it."""
+    async with uow.begin() as tx:
+        held = await imports.hold_line(tx, import_id, line)
+        job = await imports.find_job(tx.connection, import_id)
+        if held is None or job is None:
+            return
+        given, faults = _validated(held)
+        reference = str((held.body or {}).get("reference") or "")[:500] or None
+        if given is None:
+            await imports.settle_line(tx, import_id, line, state="refused", reference=reference, faults=faults)
+            return
+        source = f"import:{job.source}"
+        known = await intake.hold_foreign(tx, source=source, reference=given.reference)
+        if known.ticket_id is not None:
+            await imports.settle_line(
+                tx, import_id, line, state="known", reference=given.reference, ticket_id=known.ticket_id
+            )
+            return
+        try:
+            ticket = await _import(tx, job, given)
+        except PlazoError as error:
+            faults = [_fault(one.pointer, one.message) for one in error.faults] or [_fault("", error.message)]
+            await imports.settle_line(tx, import_id, line, state="refused", reference=given.reference, faults=faults)
+            return
+        foreign = Foreign(ticket_id=ticket.ticket_id, request_id=None)
+        await intake.save_foreign(tx, source=source, reference=given.reference, foreign=foreign)
+        await imports.settle_line(
+            tx, import_id, line, state="created", reference=given.reference, ticket_id=ticket.ticket_id
+        )
+
+
+def _validated(line: Line) -> tuple[ImportedTicket | None, _Faults]:
+    try:
+        return ImportedTicket.model_validate(line.body), []
+    except ValidationError as invalid:
+        faults = [validation_fault({**error, "loc": ("body", *error["loc"])}) for error in invalid.errors()]
+        return None, [_fault(one.pointer or "", one.message) for one in faults]
+
+
+class _NotPlaced(PlazoError):
+    """Nothing says whose ticket it is."""
+
+
+async def _import(tx: Transaction, job: ImportJob, given: ImportedTicket) -> Ticket:
+    if given.opened_at > tx.now:
+        raise _NotPlaced(f"opened_at: expected an instant up to the present, {tx.now.isoformat()}")
+    actor = f"import: {job.source}"
+    request = Request(
+        subject=given.subject,
+        description=given.description,
+        channel=given.channel,
+        contract_id=given.contract_id or job.contract_id,
+        contact_name=given.contact_name,
+        contact_email=given.contact_email,
+        language=given.language,
+        facts=given.facts,
+        opened_at=given.opened_at,
+        number=given.number,
+        accepted_by=actor,
+        has_clocks=given.state == "open",
+        source={"kind": "import", "source": job.source, "reference": given.reference},
+    )
+    if request.contract_id is None and await policy_for(tx, request=request) is None:
+        raise _NotPlaced("expected contract_id, or contact_email of a known contact whose customer has a contract")
+    outcome = await take_request(tx, request=request, actor=actor)
+    assert isinstance(outcome, Taken), "what is placed and accepted is taken"
+    return await _add_history(tx, given, outcome.ticket, actor=actor)
+
+
+async def _add_history(tx: Transaction, given: ImportedTicket, ticket: Ticket, *, actor: str) -> Ticket:
+    """Write what happened in the other desk, as of when it happened, and announce what its clocks need to know."""
+    entries: list[Entry] = []
+    told: list[tuple[datetime, Event]] = []
+    if given.acknowledged_at is not None:
+        entries.append(Entry(kind="acknowledged", actor=actor, occurred_at=given.acknowledged_at))
+        told.append(
+            (given.acknowledged_at, TicketAnswered(activity="receipt", channel=given.channel, by=actor, imported=True))
+        )
+    for reply in given.replies:
+        entries.append(_entry(reply, given, actor=actor))
+        if event := _event(reply, given, actor=actor):
+            told.append((reply.at, event))
+    answered = any(reply.by == "desk" and not reply.internal for reply in given.replies)
+    after = replace(
+        ticket, state=State.IN_PROGRESS if answered else ticket.state, acknowledged_at=given.acknowledged_at
+    )
+    if given.state != "open":
+        at = given.resolved_at or given.closed_at or given.opened_at
+        text = given.resolution or given.state
+        entries.append(Entry(kind="resolved", actor=actor, occurred_at=at, text=text))
+        told.append((at, TicketResolved(kind="fix", text=text, by=actor, imported=True)))
+        after = replace(after, state=State.RESOLVED, resolution_kind="fix", resolution_text=text, resolved_at=at)
+    if given.state == "closed" and given.closed_at is not None:
+        entries.append(Entry(kind="closed", actor=actor, occurred_at=given.closed_at, data={"reason": "confirmed"}))
+        told.append((given.closed_at, TicketClosed(reason="confirmed", imported=True)))
+        after = replace(after, state=State.CLOSED, closed_at=given.closed_at, closed_for="confirmed")
+    if after != ticket:
+        after = replace(after, version=ticket.version + 1)
+        await tickets.update_ticket(tx, after)
+    await tickets.add_entries(tx, ticket.ticket_id, sorted(entries, key=lambda one: one.occurred_at))
+    for at, event in sorted(told, key=lambda one: one[0]):
+        tx.emit(event, about=ticket.ticket_id, occurred_at=at)
+    return after
+
+
+def _entry(reply: ImportedReply, given: ImportedTicket, *, actor: str) -> Entry:
+    kind = "internal_note" if reply.internal else "customer_reply" if reply.by == "customer" else "reply"
+    side = "requester" if reply.by == "customer" else "agent"
+    return Entry(
+        kind=kind,
+        actor=f"{side}: {reply.author}" if reply.author else actor,
+        occurred_at=reply.at,
+        text=reply.text,
+        internal=reply.internal,
+        data={"channel": given.channel},
+    )
+
+
+def _event(reply: ImportedReply, given: ImportedTicket, *, actor: str) -> Event | None:
+    if reply.internal or given.state != "open":
+        return None
+    if reply.by == "customer":
+        return CustomerReplied(channel=given.channel, by=actor, imported=True)
+    return TicketAnswered(activity="reply", channel=given.channel, by=actor, imported=True)
+
+
+def import_view(job: ImportJob, counts: dict[str, int]) -> ImportView:
+    """Return an import and how far it is."""
+    created, known, refused = (counts.get(state, 0) for state in ("created", "known", "refused"))
+    return ImportView(
+        import_id=job.import_id,
+        source=job.source,
+        state="running" if counts.get("waiting") else "done",
+        total=job.total,
+        done=created + known + refused,
+        created=created,
+        known=known,
+        refused=refused,
+        started_by=job.started_by,
+        started_at=job.started_at,
+    )

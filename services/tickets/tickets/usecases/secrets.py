@@ -1,0 +1,204 @@
+"""Credentials that a customer entrusts to whoever handles its ticket (PRO-22).
+
+A value is kept encrypted, shown once, to the assignee, and erased when the ticket closes. It is in no event, timeline,
+log or stored answer.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, TypeVar, get_args
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from plazo.kernel.errors import Kind, NotFound, PlazoError
+from plazo.kernel.ids import new_id
+from plazo.policy.document import Policy
+from plazo.runtime import policies
+from plazo.runtime.database import Connection
+from plazo.runtime.identity import Principal, Role
+from plazo.runtime.service import Runtime
+from plazo.runtime.unit_of_work import Transaction, UnitOfWork
+from tickets.domain.lifecycle import State
+from tickets.domain.secrecy import Cipher, Mark, parse_keys
+from tickets.domain.ticket import Ticket
+from tickets.repository import dossier
+from tickets.repository.timeline import Entry, add_entries
+from tickets.schemas.dossier import SecretCreate, SecretRevealed, SecretView
+from tickets.usecases.changes import By
+from tickets.usecases.reading import visible_ticket
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+class NotTheAssignee(PlazoError):
+    """A secret is shown to whoever handles the ticket, and to nobody else."""
+
+    kind = Kind.FORBIDDEN
+    code = "not-the-assignee"
+
+
+class SecretGone(PlazoError):
+    """The secret was shown before, or erased."""
+
+    kind = Kind.CONFLICT
+    code = "secret-gone"
+
+
+class TicketIsClosed(PlazoError):
+    """A closed ticket takes no secrets: it would keep them."""
+
+    kind = Kind.CONFLICT
+    code = "ticket-closed"
+
+
+def cipher_of(runtime: Runtime) -> Cipher:
+    """Return what encrypts secrets in this installation. :raises NoKey: if its settings have no key"""
+    key = runtime.settings.secrets_key
+    return _cipher(key.get_secret_value() if key is not None else None)
+
+
+def known_cipher(runtime: Runtime) -> Cipher | None:
+    """Return what encrypts secrets in this installation, if anything does."""
+    return cipher_of(runtime) if runtime.settings.secrets_key is not None else None
+
+
+_cipher = lru_cache(maxsize=8)(parse_keys)
+
+
+async def add_secret(uow: UnitOfWork, *, ticket_id: UUID, body: SecretCreate, by: By, cipher: Cipher) -> SecretView:
+    """Keep a secret with a ticket. :raises NoSuchTicket: :raises TicketIsClosed:"""
+    async with uow.begin() as tx:
+        ticket = await visible_ticket(tx.connection, ticket_id, customer_id=by.customer_id, lock=True)
+        if ticket.state is State.CLOSED:
+            raise TicketIsClosed(f"ticket {ticket.number} is closed; a secret is kept while a ticket is worked on")
+        secret_id = new_id()
+        sealed = cipher.seal(body.value, desk_id=tx.desk_id, ticket_id=ticket_id, secret_id=secret_id)
+        secret = dossier.Secret(
+            secret_id=secret_id,
+            ticket_id=ticket_id,
+            label=body.label.replace(body.value, "…"),
+            key_id=sealed.key_id,
+            nonce=sealed.nonce,
+            ciphertext=sealed.ciphertext,
+            mark=sealed.mark,
+            length=sealed.length,
+            added_by=by.actor,
+            added_at=tx.now,
+        )
+        await dossier.insert_secret(tx, secret)
+        await _note(tx, "secret_added", secret, actor=by.actor)
+        view = _view(secret)
+        tx.answer = view.model_dump(mode="json")
+    return view
+
+
+async def list_secrets(uow: UnitOfWork, *, ticket_id: UUID, customer_id: UUID | None) -> list[SecretView]:
+    """Return the secrets of a ticket without their values. :raises NoSuchTicket:"""
+    async with uow.read() as connection:
+        await visible_ticket(connection, ticket_id, customer_id=customer_id)
+        return [_view(secret) for secret in await dossier.list_secrets(connection, ticket_id)]
+
+
+async def reveal_secret(
+    uow: UnitOfWork, *, ticket_id: UUID, secret_id: UUID, principal: Principal, actor: str, cipher: Cipher
+) -> SecretRevealed:
+    """Show a secret, this once, to the assignee; its value is gone with this commit.
+
+    :raises NotTheAssignee: naming whom it is for
+    :raises SecretGone: if it was shown before, or erased
+    """
+    async with uow.begin() as tx:
+        ticket = await visible_ticket(tx.connection, ticket_id, customer_id=principal.customer_id, lock=True)
+        policy = await policies.find_policy(tx.connection, policy=ticket.policy, version=ticket.policy_version)
+        _require_reader(ticket, policy, principal)
+        secret = await dossier.take_secret(tx, ticket_id=ticket_id, secret_id=secret_id)
+        if secret is None:
+            raise NotFound(f"ticket {ticket.number} has no secret {secret_id}")
+        if secret.key_id is None or secret.nonce is None or secret.ciphertext is None:
+            raise SecretGone(_why_gone(secret))
+        value = cipher.unseal(
+            key_id=secret.key_id,
+            nonce=secret.nonce,
+            ciphertext=secret.ciphertext,
+            desk_id=tx.desk_id,
+            ticket_id=ticket_id,
+            secret_id=secret_id,
+        )
+        await dossier.note_reveal(tx, secret_id, to=actor)
+        await _note(tx, "secret_revealed", secret, actor=actor)
+        shown = SecretRevealed(secret_id=secret_id, label=secret.label, value=value, revealed_at=tx.now)
+        # What is kept for a repeated request has no value.
+        tx.answer = shown.model_copy(update={"value": None}).model_dump(mode="json")
+    return shown
+
+
+async def without_secrets(runtime: Runtime, uow: UnitOfWork, *, ticket_id: UUID, body: Body) -> Body:
+    """Return an input with the secrets of its ticket taken out of every text, before it reaches timeline and events."""
+    if runtime.settings.secrets_key is None:
+        return body
+    async with uow.read() as connection:
+        marks = await _marks(connection, ticket_id)
+    if not marks:
+        return body
+    cipher = cipher_of(runtime)
+    # Only what is free to say: a choice that happens to read like a secret is not one.
+    said = {name: value for name, value in body if _is_text(type(body).model_fields[name].annotation)}
+    left = {name: _redacted(cipher, value, ticket_id=ticket_id, marks=marks) for name, value in said.items()}
+    return body.model_copy(update=left)
+
+
+async def redact_texts(connection: Connection, cipher: Cipher, *, ticket_id: UUID, texts: Sequence[str]) -> list[str]:
+    """Return texts about a ticket without its secrets."""
+    marks = await _marks(connection, ticket_id)
+    return [cipher.redact(text, ticket_id=ticket_id, marks=marks) for text in texts] if marks else list(texts)
+
+
+async def _marks(connection: Connection, ticket_id: UUID) -> list[Mark]:
+    return [
+        Mark(mark=secret.mark, length=secret.length, label=secret.label)
+        for secret in await dossier.list_secrets(connection, ticket_id)
+        if secret.mark is not None and secret.length is not None
+    ]
+
+
+def _is_text(annotation: Any) -> bool:
+    return annotation is str or any(_is_text(part) for part in get_args(annotation))
+
+
+def _redacted(cipher: Cipher, value: Any, *, ticket_id: UUID, marks: Sequence[Mark]) -> Any:
+    if isinstance(value, str):
+        return cipher.redact(value, ticket_id=ticket_id, marks=marks)
+    if isinstance(value, dict):
+        return {name: _redacted(cipher, one, ticket_id=ticket_id, marks=marks) for name, one in value.items()}
+    return value
+
+
+def _require_reader(ticket: Ticket, policy: Policy | None, principal: Principal) -> None:
+    """Let the assignee through: an agent is known by the label of its key, which is the agent's name."""
+    rule = policy.intake.secrets if policy is not None else None
+    if principal.role is Role.AGENT and ticket.assignee is not None and principal.label == ticket.assignee:
+        return
+    clause = ", ".join(rule.clause) if rule is not None else None
+    whom = ticket.assignee or "nobody yet"
+    raise NotTheAssignee(
+        f"a secret is shown to the assignee alone; ticket {ticket.number} is assigned to {whom}, "
+        f"your key is {principal.role} {principal.label!r}",
+        clause=clause,
+    )
+
+
+def _why_gone(secret: dossier.Secret) -> str:
+    if secret.revealed_at is not None:
+        return f"the secret was shown to {secret.revealed_to} at {secret.revealed_at.isoformat()}; it is shown once"
+    return f"the secret was erased at {secret.erased_at.isoformat() if secret.erased_at else 'the closing'}"
+
+
+async def _note(tx: Transaction, kind: str, secret: dossier.Secret, *, actor: str) -> None:
+    data = {"secret_id": str(secret.secret_id)}
+    entry = Entry(kind=kind, actor=actor, occurred_at=tx.now, text=secret.label, internal=True, data=data)
+    await add_entries(tx, secret.ticket_id, [entry])
+
+
+def _view(secret: dossier.Secret) -> SecretView:
+    return SecretView.model_validate(secret, from_attributes=True)

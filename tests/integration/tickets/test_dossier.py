@@ -1,0 +1,183 @@
+"""The dossier: its chain, evidence to take away, and forgetting a person without breaking either."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from harness import DeskUnderTest, House
+from integration.tickets.test_secrets import traces
+
+
+@pytest.fixture
+async def contract(desk: DeskUnderTest) -> dict[str, Any]:
+    """Return a contract under expande."""
+    await desk.publish("expande")
+    return await desk.customer("expande", plan="basic")
+
+
+async def verification(desk: DeskUnderTest, ticket: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = await desk.admin.ok("GET", f"/v1/tickets/{ticket['ticket_id']}/timeline/verification")
+    return found
+
+
+async def forge(house: House, ticket: dict[str, Any], change: str, *, position: int) -> None:
+    """Change an entry as only somebody with the superuser's key could: past every trigger."""
+    connection = await asyncpg.connect(house.postgres.dsn("plazo_tickets"))
+    try:
+        await connection.execute("SET session_replication_role = replica")
+        statement = f"{change} WHERE ticket_id = $1 AND position = $2"
+        await connection.execute(statement, UUID(ticket["ticket_id"]), position)
+    finally:
+        await connection.close()
+
+
+class TestChain:
+    async def test_covers_every_entry_of_every_service(self, desk: DeskUnderTest, contract: dict[str, Any]):
+        ticket = await desk.open_ticket(contract, facts={"partial_interruption_minutes": 46})
+        await desk.admin.ok("POST", f"/v1/tickets/{ticket['ticket_id']}/replies", json={"text": "Lo miramos"})
+        await desk.settled()
+        entries = (await desk.admin.ok("GET", f"/v1/tickets/{ticket['ticket_id']}/timeline"))["items"]
+        found = await verification(desk, ticket)
+        assert (found["intact"], found["entries"]) == (True, len(entries))
+        assert {"policy expande 2026-01", "sla-clock", "escalation"} <= {entry["actor"] for entry in entries}
+
+    async def test_holds_when_many_write_at_once(self, desk: DeskUnderTest, contract: dict[str, Any]):
+        ticket = await desk.open_ticket(contract)
+        path = f"/v1/tickets/{ticket['ticket_id']}"
+        before = (await verification(desk, ticket))["entries"]
+        replies = [desk.admin.post(f"{path}/replies", json={"text": str(n), "internal": True}) for n in range(20)]
+        files = [desk.admin.post(f"{path}/attachments", params={"name": str(n)}, content=b"x") for n in range(5)]
+        answers = await asyncio.gather(*replies, *files)
+        assert {answer.status_code for answer in answers} == {201}
+        found = await verification(desk, ticket)
+        assert (found["intact"], found["entries"]) == (True, before + 25)
+
+    @pytest.mark.parametrize(
+        ("change", "reason"),
+        [
+            pytest.param("UPDATE timeline_entry SET text = text || '.'", "its actor, text or data", id="a word"),
+            pytest.param(
+                "UPDATE timeline_entry SET occurred_at = occurred_at - interval '1 microsecond'",
+                "its instants",
+                id="when",
+            ),
+            pytest.param("UPDATE timeline_entry SET internal = NOT internal", "its instants", id="who may see it"),
+            pytest.param("DELETE FROM timeline_entry", "is missing", id="gone"),
+            pytest.param("UPDATE timeline_entry SET salt = NULL", "no erasure", id="hidden"),
+        ],
+    )
+    async def test_names_the_first_entry_that_is_not_what_was_recorded(
+        self, house: House, desk: DeskUnderTest, contract: dict[str, Any], change: str, reason: str
+    ):
+        ticket = await desk.open_ticket(contract)
+        await forge(house, ticket, change, position=2)
+        found = await verification(desk, ticket)
+        assert (found["intact"], found["position"]) == (False, 2)
+        assert reason in found["reason"]
+
+    async def test_misses_entries_cut_off_at_the_end(self, house: House, desk: DeskUnderTest, contract: dict[str, Any]):
+        ticket = await desk.open_ticket(contract)
+        count = (await verification(desk, ticket))["entries"]
+        await forge(house, ticket, "DELETE FROM timeline_entry", position=count)
+        found = await verification(desk, ticket)
+        assert (found["intact"], found["position"]) == (False, count)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "text = 'never said'",
+            "text = NULL",
+            "kind = 'x'",
+            "occurred_at = now()",
+            "data = '{\"a\": 1}'",
+            "hash = '\\x00'",
+        ],
+    )
+    async def test_what_lets_an_erasure_through_lets_nothing_else(
+        self, house: House, desk: DeskUnderTest, contract: dict[str, Any], change: str
+    ):
+        ticket = await desk.open_ticket(contract)
+        connection = await asyncpg.connect(house.postgres.dsn("plazo_tickets"))
+        erasure = "salt = NULL, erased_at = now(), " + ("" if "data" in change else "data = '{}', ")
+        erasure += "" if "text" in change else "text = CASE WHEN text IS NOT NULL THEN '[erased]' END, "
+        try:
+            await connection.execute("SET plazo.erasing = 'words'")
+            with pytest.raises(asyncpg.RestrictViolationError):
+                await connection.execute(
+                    f"UPDATE timeline_entry SET {erasure} {change} WHERE ticket_id = $1", UUID(ticket["ticket_id"])
+                )
+        finally:
+            await connection.close()
+
+
+class TestErasure:
+    @pytest.fixture
+    async def contact(self, desk: DeskUnderTest, contract: dict[str, Any]) -> dict[str, Any]:
+        """Return a contact who may ask."""
+        contact: dict[str, Any] = await desk.admin.ok(
+            "POST",
+            "/v1/contacts",
+            json={
+                "customer_id": contract["customer_id"],
+                "name": "Úrsula Iguarán",
+                "emails": ["ursula@example.com"],
+                "role": "administrator",
+            },
+        )
+        return contact
+
+    async def test_leaves_structure_and_chain_and_not_a_word(
+        self, house: House, desk: DeskUnderTest, contract: dict[str, Any], contact: dict[str, Any]
+    ):
+        ticket = await desk.open_ticket(
+            contract,
+            contact_email="ursula@example.com",
+            contact_name="Úrsula Iguarán",
+            description="Me llamo Úrsula Iguarán y no puedo entrar",
+        )
+        path = f"/v1/tickets/{ticket['ticket_id']}"
+        file = {"file": ("foto de ursula@example.com.txt", b"hola", "text/plain")}
+        requester = await desk.key("requester", customer_id=contract["customer_id"])
+        added = await requester.ok("POST", f"{path}/attachments", files=file)
+        await desk.admin.ok("POST", f"{path}/replies", json={"text": "Hola, Úrsula Iguarán"})
+        mail = f"From: ursula@example.com\r\nTo: a@example.com\r\nSubject: Re: {ticket['number']}\r\n\r\nSigue igual"
+        raw = {"Content-Type": "message/rfc822"}
+        await desk.admin.ok("POST", "/v1/intake/email", content=mail.encode(), headers=raw)
+        colleague = {"customer_id": contract["customer_id"], "name": "Otra", "emails": ["otra@example.com"]}
+        await desk.admin.ok("POST", "/v1/contacts", json=colleague | {"role": "administrator"})
+        about_her = {"contact_email": "otra@example.com", "description": "Lo mismo que ursula@example.com"}
+        other = await desk.open_ticket(contract, **about_her)
+        await desk.settled()
+        before = (await desk.admin.ok("GET", f"{path}/timeline"))["items"]
+        export = await desk.admin.ok("GET", f"/v1/contacts/{contact['contact_id']}/export")
+
+        key = {"Idempotency-Key": "olvido"}
+        erased = await desk.admin.ok(
+            "POST", f"/v1/contacts/{contact['contact_id']}/erasure", json={"reason": "lo pide"}, headers=key
+        )
+        await desk.settled()
+
+        assert [one["ticket_id"] for one in export["tickets"]] == [ticket["ticket_id"]]
+        assert "Me llamo Úrsula Iguarán y no puedo entrar" in [entry["text"] for entry in export["entries"]]
+        assert (erased["tickets"], erased["attachments"]) == (1, 1)
+        after = (await desk.admin.ok("GET", f"{path}/timeline"))["items"]
+        shape = [(entry["seq"], entry["occurred_at"], entry["kind"], entry["internal"]) for entry in before]
+        assert [(one["seq"], one["occurred_at"], one["kind"], one["internal"]) for one in after][: len(shape)] == shape
+        assert after[-1]["kind"] == "personal_data_erased"
+        for one in (ticket, other):
+            found = await verification(desk, one)
+            assert found["intact"], found
+            assert found["erased"] > 0
+        assert await traces(house, "ursula@example.com") == []
+        assert await traces(house, "Úrsula Iguarán") == []
+        assert await traces(house, "Sigue igual") == []
+        await desk.admin.refused(404, "GET", f"/v1/attachments/{added['attachment_id']}/content")
+        [event] = await house.events("tickets", desk.desk_id, "contact.erased.v1")
+        assert event["data"]["tickets"] == [ticket["ticket_id"]]
+
+    async def test_is_for_those_who_answer_for_it(self, desk: DeskUnderTest, contact: dict[str, Any]):
+        agent = await desk.key("agent")
+        await agent.refused(403, "GET", f"/v1/contacts/{contact['contact_id']}/export")
+        await agent.refused(403, "POST", f"/v1/contacts/{contact['contact_id']}/erasure", json={"reason": "x"})
