@@ -1,4 +1,4 @@
-"""`python -m bench [calendar] [timers] [recompute]`: measure, print, and write the page."""
+"""`python -m bench [calendar] [timers] [recompute] [ledger]`: measure, print, and write the page."""
 
 import argparse
 import importlib
@@ -15,7 +15,12 @@ from bench.page import save_report
 
 ROOT = Path(__file__).parents[2]
 # Each is imported when it runs: only the calendar needs the peers.
-PARTS = {"calendar": "bench.working_time", "timers": "bench.timers", "recompute": "bench.recompute"}
+PARTS = {
+    "calendar": "bench.working_time",
+    "timers": "bench.timers",
+    "recompute": "bench.recompute",
+    "ledger": "bench.ledger",
+}
 
 
 def main() -> None:

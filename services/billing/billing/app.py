@@ -3,7 +3,8 @@
 from fastapi import FastAPI
 
 from billing import consumers
-from billing.routes import accounts, ledger, statements, work
+from billing.routes import accounts, balances, ledger, previews, quotes, service_credits, statements, timesheets, work
+from billing.timers import seal_when_written
 from plazo.runtime import desks, policies, web
 from plazo.runtime.consumer import merge_handlers
 from plazo.runtime.service import Service
@@ -12,8 +13,19 @@ SERVICE = Service(
     name="billing",
     title="billing",
     description="What it costs: accounts, the ledger, charges and who is let in on credit.",
-    routers=(accounts.router, work.router, ledger.router, statements.router),
+    routers=(
+        accounts.router,
+        work.router,
+        timesheets.router,
+        previews.router,
+        quotes.router,
+        ledger.router,
+        statements.router,
+        balances.router,
+        service_credits.router,
+    ),
     handlers=merge_handlers(desks.HANDLERS, policies.HANDLERS, consumers.HANDLERS),
+    background=(seal_when_written,),
 )
 
 

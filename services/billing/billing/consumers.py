@@ -1,10 +1,13 @@
-"""What billing hears from tickets."""
+"""What billing hears from tickets and of the clocks."""
 
 from typing import Any
+from uuid import UUID
 
 from billing.domain.parties import Contract, Ticket
-from billing.usecases import admission, contracts, tickets
+from billing.usecases import admission, appointments, contracts, quotes, service_credits, tickets
 from billing.usecases.books import Why
+from plazo.events.sla_clock import ClockBreached, ClockBreachRetracted, TimerFired
+from plazo.events.ticket_life import AppointmentCancelled, AppointmentMissed, TicketMerged
 from plazo.events.tickets import ContractSigned, TicketClosed, TicketFactsChanged, TicketOpened, TicketReopened
 from plazo.runtime.consumer import Handlers, Received
 from plazo.runtime.unit_of_work import UnitOfWork
@@ -22,6 +25,7 @@ async def on_contract_signed(uow: UnitOfWork, received: Received[ContractSigned]
         valid_from=event.valid_from,
         valid_until=event.valid_until,
         warranty_until=event.warranty_until,
+        agreed=event.agreed,
     )
     await contracts.sign_contract(uow, contract=contract, why=_why(received, "contract signed"))
 
@@ -43,6 +47,7 @@ async def on_ticket_opened(uow: UnitOfWork, received: Received[TicketOpened]) ->
         admitted_at=None,
         held_for=None,
         held_clauses=(),
+        agreed=event.agreed,
     )
     await admission.take_ticket(uow, ticket=ticket, is_gated=event.admission == "pending")
 
@@ -67,9 +72,75 @@ async def on_ticket_closed(uow: UnitOfWork, received: Received[TicketClosed]) ->
     )
 
 
+async def on_ticket_merged(uow: UnitOfWork, received: Received[TicketMerged]) -> None:
+    """A ticket goes on in another one: its work stays where it was logged and charged."""
+    await tickets.close_ticket(
+        uow,
+        ticket_id=received.envelope.aggregate_id,
+        closed_at=received.envelope.occurred_at,
+        why=_why(received, "ticket merged"),
+    )
+
+
 async def on_ticket_reopened(uow: UnitOfWork, received: Received[TicketReopened]) -> None:
     """A ticket goes on."""
     await tickets.reopen_ticket(uow, ticket_id=received.envelope.aggregate_id, why=_why(received, "ticket reopened"))
+
+
+async def on_clock_breached(uow: UnitOfWork, received: Received[ClockBreached]) -> None:
+    """A promise was not kept; where it was a guarantee, the provider may owe for it."""
+    event = received.payload
+    await service_credits.note_breach(
+        uow,
+        ticket_id=event.ticket_id,
+        clock_id=event.clock.clock_id,
+        kind=event.clock.kind,
+        is_guarantee=event.clock.commitment == "guarantee",
+        breached_at=event.breached_at,
+        why=_why(received, "guarantee breached"),
+    )
+
+
+async def on_clock_breach_retracted(uow: UnitOfWork, received: Received[ClockBreachRetracted]) -> None:
+    """The promise was kept after all."""
+    event = received.payload
+    await service_credits.retract_breach(
+        uow, ticket_id=event.ticket_id, clock_id=event.clock.clock_id, why=_why(received, "breach retracted")
+    )
+
+
+async def on_appointment_missed(uow: UnitOfWork, received: Received[AppointmentMissed]) -> None:
+    """The customer was absent."""
+    event = received.payload
+    await appointments.charge_appointment(
+        uow,
+        ticket_id=received.envelope.aggregate_id,
+        appointment_id=event.appointment_id,
+        kind="no_show",
+        at=event.starts_at,
+        why=_why(received, "appointment missed"),
+    )
+
+
+async def on_appointment_cancelled(uow: UnitOfWork, received: Received[AppointmentCancelled]) -> None:
+    """An appointment will not take place; the customer may have said so too late."""
+    event = received.payload
+    if event.late:
+        await appointments.charge_appointment(
+            uow,
+            ticket_id=received.envelope.aggregate_id,
+            appointment_id=event.appointment_id,
+            kind="late_cancellation",
+            at=event.cancelled_at,
+            why=_why(received, "appointment cancelled late"),
+        )
+
+
+async def on_timer_fired(uow: UnitOfWork, received: Received[TimerFired]) -> None:
+    """An instant has come; ours are the ends of quotes."""
+    event = received.payload
+    if event.requested_by == "billing" and "quote_id" in event.context:
+        await quotes.expire_quote(uow, quote_id=UUID(event.context["quote_id"]))
 
 
 def _why(received: Received[Any], reason: str) -> Why:
@@ -82,6 +153,14 @@ HANDLERS: dict[str, Handlers] = {
         TicketOpened: on_ticket_opened,
         TicketFactsChanged: on_ticket_facts_changed,
         TicketClosed: on_ticket_closed,
+        TicketMerged: on_ticket_merged,
         TicketReopened: on_ticket_reopened,
-    }
+        AppointmentMissed: on_appointment_missed,
+        AppointmentCancelled: on_appointment_cancelled,
+    },
+    "sla_clock": {
+        ClockBreached: on_clock_breached,
+        ClockBreachRetracted: on_clock_breach_retracted,
+        TimerFired: on_timer_fired,
+    },
 }

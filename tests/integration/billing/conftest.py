@@ -9,9 +9,10 @@ from uuid import UUID
 import pytest
 from harness import House
 
-from billing import schemas
 from billing.domain.parties import Contract, Ticket
 from billing.repository import accounts as account_repository
+from billing.schemas.accounts import AccountView, GrantCreate, GrantView, StandingCreate
+from billing.schemas.work import ChargedWorkView, ChargeView, VoidCreate, WorkCreate
 from billing.usecases import accounts, admission, contracts, tickets, work
 from billing.usecases.books import Why
 from plazo.kernel.ids import new_id
@@ -112,9 +113,9 @@ class Ledgers:
         """Close a ticket."""
         await tickets.close_ticket(self.uow(), ticket_id=ticket.ticket_id, closed_at=self.now, why=self.why())
 
-    def body(self, ticket: Ticket, minutes: int, *, hours_ago: float = 5, **more: Any) -> schemas.WorkCreate:
+    def body(self, ticket: Ticket, minutes: int, *, hours_ago: float = 5, **more: Any) -> WorkCreate:
         """Return work as it would be posted."""
-        return schemas.WorkCreate(
+        return WorkCreate(
             **{
                 "ticket_id": ticket.ticket_id,
                 "started_at": self.now - timedelta(hours=hours_ago),
@@ -124,17 +125,15 @@ class Ledgers:
             | more
         )
 
-    async def log(self, ticket: Ticket, minutes: int, **more: Any) -> schemas.ChargedWorkView:
+    async def log(self, ticket: Ticket, minutes: int, **more: Any) -> ChargedWorkView:
         """Log work."""
         return await work.log_work(self.uow(), body=self.body(ticket, minutes, **more), logged_by="agent")
 
-    async def void(self, done: schemas.ChargedWorkView) -> schemas.ChargedWorkView:
+    async def void(self, done: ChargedWorkView) -> ChargedWorkView:
         """Take work back."""
-        return await work.void_work(
-            self.uow(), work_id=done.work.work_id, body=schemas.VoidCreate(reason="wrong ticket")
-        )
+        return await work.void_work(self.uow(), work_id=done.work.work_id, body=VoidCreate(reason="wrong ticket"))
 
-    async def accounts(self, contract: Contract) -> dict[tuple[str, str], schemas.AccountView]:
+    async def accounts(self, contract: Contract) -> dict[tuple[str, str], AccountView]:
         """Return the accounts the customer sees, by name and what they count."""
         page = await accounts.list_accounts(
             self.uow(), contract_id=contract.contract_id, customer_id=None, cursor=None, limit=50
@@ -146,23 +145,21 @@ class Ledgers:
         seen = await self.accounts(contract)
         return {f"{name} {unit}": one.balance for (name, unit), one in seen.items() if one.balance}
 
-    async def top_up(
-        self, contract: Contract, quantity: int | str, *, name: str = "main", **more: Any
-    ) -> schemas.GrantView:
+    async def top_up(self, contract: Contract, quantity: int | str, *, name: str = "main", **more: Any) -> GrantView:
         """Grant something to an account of a contract."""
         account = next(one for (n, _), one in (await self.accounts(contract)).items() if n == name)
         return await accounts.grant(
             self.uow(),
             account_id=account.account_id,
-            body=schemas.GrantCreate(quantity=quantity, reason="paid", **more),
+            body=GrantCreate(quantity=quantity, reason="paid", **more),
         )
 
     async def set_standing(self, contract: Contract, standing: Any) -> None:
         """Change a contract's standing."""
-        body = schemas.StandingCreate(contract_id=contract.contract_id, standing=standing, reason="accounting")
+        body = StandingCreate(contract_id=contract.contract_id, standing=standing, reason="accounting")
         await contracts.change_standing(self.uow(), body=body)
 
-    async def charges(self, ticket: Ticket) -> list[schemas.ChargeView]:
+    async def charges(self, ticket: Ticket) -> list[ChargeView]:
         """Return the charges of a ticket."""
         page = await work.list_charges(self.uow(), ticket_id=ticket.ticket_id, customer_id=None, cursor=None, limit=200)
         return page.items

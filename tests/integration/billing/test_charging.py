@@ -4,11 +4,13 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from billing.usecases import work as work_usecases
+from billing.schemas.quotes import PreviewCreate
+from billing.usecases import appointments, pricing
 from billing.usecases.accounts import read_account
 from billing.usecases.statements import read_statement
-from billing.usecases.work import AlreadyVoided, QuoteRequired, TicketHeld
+from billing.usecases.work import AlreadyVoided, TicketHeld
 from plazo.kernel.errors import InvalidInput, NotFound
+from plazo.kernel.ids import new_id
 
 NOW = datetime(2026, 5, 4, 13, tzinfo=UTC)
 
@@ -92,19 +94,28 @@ async def test_a_no_show_is_charged_once_for_each_appointment(ledgers):
     assert (await ledgers.charges(ticket))[1].quantity == 0
 
 
-async def test_on_site_work_takes_an_accepted_quote(ledgers):
-    """SMA-18."""
+async def test_an_appointment_that_came_to_nothing_is_charged_once_whoever_says_so(ledgers):
+    """SMA-19."""
     await ledgers.publish("smartcloud")
     contract = await ledgers.sign()
     await ledgers.top_up(contract, 10)
     ticket = await ledgers.open_ticket(contract)
+    late, missed = new_id(), new_id()
 
-    with pytest.raises(QuoteRequired) as refused:
-        await ledgers.log(ticket, 60, facts={"location": "on_site"})
-    assert refused.value.clause == "SMA-18"
-    done = await ledgers.log(ticket, 60, facts={"location": "on_site", "quote_accepted": True})
+    for kind, appointment_id in (("late_cancellation", late), ("no_show", late), ("no_show", missed)):
+        await appointments.charge_appointment(
+            ledgers.uow(),
+            ticket_id=ticket.ticket_id,
+            appointment_id=appointment_id,
+            kind=kind,
+            at=ledgers.now,
+            why=ledgers.why(),
+        )
 
-    assert done.charges[0].clauses == ["SMA-18"]
+    assert await ledgers.balances(contract) == {"main credit_unit": 8}
+    explanation = (await ledgers.charges(ticket))[-1].explanation["en"]
+    assert "appointment cancelled late by the customer → 1 h by SMA-19 → 1 unit from the account" in explanation
+    assert "customer absent from an appointment → 1 h by SMA-19 → 1 unit from the account" in explanation
 
 
 async def test_a_preview_is_the_charge_and_leaves_nothing(ledgers):
@@ -113,12 +124,14 @@ async def test_a_preview_is_the_charge_and_leaves_nothing(ledgers):
     await ledgers.top_up(contract, 10)
     ticket = await ledgers.open_ticket(contract)
 
-    preview = await work_usecases.preview_work(ledgers.uow(), body=ledgers.body(ticket, 61), logged_by="agent")
+    body = PreviewCreate(ticket_id=ticket.ticket_id, minutes=61, at=ledgers.now - timedelta(hours=5))
+    preview = await pricing.preview_work(ledgers.uow(), body=body)
 
-    assert preview.charges[0].quantity == 2
+    assert [(one.account, one.quantity) for one in preview.costs] == [("main", 2)]
+    assert preview.share == {"es": "2 de sus 10 unidades", "en": "2 of your 10 units"}
     assert await ledgers.balances(contract) == {"main credit_unit": 10}
     assert await ledgers.charges(ticket) == []
-    assert preview.charges[0].explanation == (await ledgers.log(ticket, 61)).charges[0].explanation
+    assert preview.explanation == (await ledgers.log(ticket, 61)).charges[0].explanation
 
 
 async def test_work_that_cannot_be(ledgers):
@@ -296,8 +309,8 @@ async def test_a_statement_of_each_month(ledgers):
         return {one.name: tuple(getattr(one, column) for column in columns) for one in view.accounts}, view
 
     may, view = await statement("2026-05")
-    assert may == {"main": (0, 1200, 0, 90, 1110), "owed": (0, 0, 0, 0, 0)}
+    assert may == {"main": (0, 1200, 1110, 90, 0), "owed": (0, 0, 0, 0, 0)}
     assert [(one.number, one.quantity) for one in view.accounts[0].by_ticket] == [("T-1", 90)]
-    # what was left of May ends as June begins in Lima
+    # what was left of May ended with it
     june, _ = await statement("2026-06")
-    assert june == {"main": (1110, 1200, 1110, 1200, 0), "owed": (0, 0, 0, 60, -60)}
+    assert june == {"main": (0, 1200, 0, 1200, 0), "owed": (0, 0, 0, 60, -60)}

@@ -52,10 +52,12 @@ async def test_from_the_grant_to_the_charge_on_the_ticket(desk, contract):
     assert granted["account"]["balance_text"] == {"es": "7 unidades", "en": "7 units"}
     ticket = await desk.open_ticket(contract)
 
-    preview = await desk.admin.ok("POST", "/v1/charges/previews", json=work(ticket, 61))
+    planned = {"ticket_id": ticket["ticket_id"], "minutes": 61, "at": work(ticket, 61)["started_at"]}
+    preview = await desk.admin.ok("POST", "/v1/work/previews", json=planned)
     done = await desk.admin.ok("POST", "/v1/work", json=work(ticket, 61))
 
-    assert preview["charges"][0]["quantity"] == done["charges"][0]["quantity"] == 2
+    assert preview["costs"][0]["quantity"] == done["charges"][0]["quantity"] == 2
+    assert preview["share"]["en"] == "2 of your 7 units"
     assert done["work"]["logged_by"].startswith("administrator")
     charges = await desk.admin.ok("GET", f"/v1/charges?ticket={ticket['ticket_id']}")
     assert charges["items"] == done["charges"]

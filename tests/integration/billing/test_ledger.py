@@ -12,7 +12,7 @@ from alembic.migration import MigrationContext
 
 from billing.domain.ledger import Chart, Entry, Posting
 from billing.models import METADATA
-from billing.repository import ledger
+from billing.repository.books import Unwritten, write_books
 from billing.usecases.charging import BalanceExhausted
 from plazo.kernel.ids import new_id
 from plazo.policies import policy_text
@@ -53,7 +53,7 @@ def posting(contract, granted, *amounts, key=None):
 async def post(ledgers, contract, *postings):
     """Write transactions, one commit."""
     async with ledgers.uow().begin() as tx:
-        await ledger.post(tx, contract.contract_id, postings)
+        await write_books(tx, contract.contract_id, Unwritten(postings=list(postings)))
 
 
 class TestPostgresRefuses:
@@ -118,6 +118,9 @@ class TestPostgresRefuses:
             ("UPDATE account SET balance = 1000000", "never set"),
             ("UPDATE account SET lower_limit = NULL", "never set"),
             ("UPDATE lot SET granted = 1000000, remaining = 1000000", "never set"),
+            ("UPDATE account SET kind = 'funding'", "never changed"),
+            ("TRUNCATE unsealed", "never changed"),
+            ("DELETE FROM service_credit", "never changed"),
             ("DELETE FROM account", "never changed"),
             ("DELETE FROM lot", "never changed"),
             ("DELETE FROM work", "never changed"),

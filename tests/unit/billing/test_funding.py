@@ -1,12 +1,13 @@
 """What pays for a charge: lots, in the order in which work was done."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.domain.funding import Draw, Lot, Overage, Part, difference, fund
+from billing.domain.funding import Draw, Lot, Overage, Part, difference, fund, fund_in_place
 
 T0 = datetime(2026, 5, 1, tzinfo=UTC)
 STARTED_HOUR = Overage(
@@ -152,3 +153,54 @@ def test_the_tail_can_be_paid_for_alone(lots, draws, since):
     ]
     tail = fund(left, [one for one in everything if one.at >= cut])
     assert tail == {key: parts for key, parts in whole.items() if key not in {one.draw_id for one in head}}
+
+
+@given(lots=LOTS, draws=DRAWS, data=st.data())
+def test_paying_in_place_is_paying_for_all_anew(lots, draws, data):
+    """Where some draws are paid for without looking at the others, nothing else is paid for otherwise than before."""
+    everything = {one.draw_id: one for one in with_expiries(lots, draws)}
+    changed = data.draw(st.sets(st.sampled_from([one.draw_id for one in draws]), max_size=2)) if draws else set()
+    new = {
+        draw_id: replace(everything[draw_id], quantity=quantity)
+        for draw_id in changed
+        if (quantity := data.draw(st.none() | st.integers(0, 150))) is not None
+    }
+    added = draw(200, data.draw(st.integers(0, 150)), at=data.draw(st.integers(0, 40)))
+    new[added.draw_id] = added
+    before = fund(lots, everything.values())
+    wanted = fund(lots, ({key: one for key, one in everything.items() if key not in changed} | new).values())
+    since = min(one.at for one in (*(everything[key] for key in changed), *new.values()))
+    spent, taken_since = {}, set()
+    for key, parts in before.items():
+        for part in parts:
+            spent[part.lot_id] = spent.get(part.lot_id, 0) + part.quantity
+            if everything[key].at >= since:
+                taken_since.add(part.lot_id)
+    left = [replace(one, remaining=one.remaining - spent.get(one.lot_id, 0)) for one in lots]
+
+    paid = fund_in_place(left, taken_since, paid=[before[key] for key in changed], draws=new.values())
+
+    if paid is not None:
+        assert {key: parts for key, parts in before.items() if key not in changed} | paid == wanted
+
+
+def test_what_can_be_paid_in_place():
+    dry, full = lot(1, 0, until=20), lot(2, 50)
+    assert fund_in_place([dry, full], set(), paid=[], draws=[draw(9, 30)]) == {
+        UUID(int=9): (Part("lot", UUID(int=2), "minute", 30),)
+    }
+    # the dry lot may have had something at the time of this draw
+    assert fund_in_place([dry, full], {UUID(int=1)}, paid=[], draws=[draw(9, 30)]) is None
+    assert fund_in_place([full], set(), paid=[], draws=[draw(9, 60)]) is None
+    assert fund_in_place([dry], set(), paid=[], draws=[draw(9, 30)]) == {
+        UUID(int=9): (Part("owed", None, "minute", 30),)
+    }
+
+
+def test_a_cap_takes_what_rolled_over_beyond_it():
+    lots = [lot(1, 40, since=0), lot(2, 40, since=10)]
+    cap = draw(50, 60, at=10, kind="cap")
+    # 80 are there on day 10, 60 may stay; late work leaves 65, and 5 go
+    assert paid(lots, [cap])[50] == [(1, 20)]
+    assert paid(lots, [cap, draw(9, 15, at=9)])[50] == [(1, 5)]
+    assert paid(lots, [cap, draw(9, 30, at=9)])[50] == []

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from billing.domain.accounts import prepaid_terms
 from billing.domain.rating import Work, rate
+from plazo.calendar import compile_calendar, parse_calendar
 from plazo.policies import policy_text
 from plazo.policy import load_policy
-from plazo.policy.charging import Billing
+from plazo.policy.charging import Billing, Rate
 
 T0 = datetime(2026, 5, 4, 9, tzinfo=UTC)
 LIMA = "America/Lima"
@@ -196,3 +197,78 @@ def test_lines_add_up(billing, pieces):
 def test_the_sum_over_the_request_is_what_is_rounded(pieces):
     total = sum(piece.minutes for piece in pieces)
     assert sum(line.quantity for line in charge(billing_of("smartcloud"), pieces)) == -(-total // 60)
+
+
+SERVICE = compile_calendar(
+    parse_calendar(
+        {"timezone": LIMA, "hours": {"mon-fri": ["08:00-12:00", "14:00-18:00"]}, "holidays": ["2026-05-01"]}, layers={}
+    )
+)
+OUT_OF_HOURS = [
+    {"when": {"holiday": True}, "percent": 200, "clause": "PRO-06"},
+    {"when": {"hours": "out"}, "percent": 150, "clause": "PRO-06"},
+]
+
+
+@pytest.mark.parametrize(
+    ("at", "minutes", "multiply", "increment", "charged"),
+    [
+        # Monday 17:30 to 19:30 in Lima: 30 min in hours, 90 out of them at 150 %
+        pytest.param("2026-05-04T22:30:00Z", 120, "before", "1m", 30 + 135, id="over closing time"),
+        pytest.param("2026-05-04T22:30:00Z", 120, "before", "1h", 180, id="165 min, rounded after it"),
+        # 30 min are a started hour, 90 two at 150 %
+        pytest.param("2026-05-04T22:30:00Z", 120, "after", "1h", 60 + 180, id="rounded before it"),
+        # 11:00 to 15:00: two hours of lunch at 150 %
+        pytest.param("2026-05-04T16:00:00Z", 240, "before", "1m", 120 + 180, id="over lunch"),
+        # Friday 1 May is a holiday: 60 min at 200 %
+        pytest.param("2026-05-01T15:00:00Z", 60, "before", "1m", 120, id="holiday"),
+        # Thursday 23:30 to 00:30: 30 min at 150 %, 30 at 200 %
+        pytest.param("2026-05-01T04:30:00Z", 60, "before", "1m", 45 + 60, id="into a holiday"),
+        # 17:58:30 to 18:01:30: the minute over the edge belongs to where it ends, 1 + 2 at 150 %
+        pytest.param("2026-05-04T22:58:30Z", 3, "before", "1m", 1 + 3, id="within a minute"),
+    ],
+)
+def test_work_is_split_at_the_edge_of_service_hours(at, minutes, multiply, increment, charged):
+    billing = one_rule(multipliers=OUT_OF_HOURS, multiply=multiply, increment=increment, calendar="service")
+    (line,) = rate(
+        billing,
+        facts={},
+        accounts=prepaid_terms(billing, {}),
+        zone=LIMA,
+        work=[work(1, minutes, at=datetime.fromisoformat(at))],
+        calendars={"service": SERVICE},
+    )
+    assert (line.worked, line.charged) == (minutes, charged)
+    assert line.clauses == ("PRO-05", "PRO-06")
+
+
+@given(offset=st.integers(0, 60 * 24 * 14 * 60), minutes=st.integers(1, 3000))
+def test_no_minute_is_lost_at_an_edge(offset, minutes):
+    billing = one_rule(multipliers=[{"when": {"hours": "out"}, "percent": 100, "clause": "PRO-06"}], calendar="service")
+    (line,) = rate(
+        billing,
+        facts={},
+        accounts=prepaid_terms(billing, {}),
+        zone=LIMA,
+        work=[work(1, minutes, at=T0 + timedelta(seconds=offset))],
+        calendars={"service": SERVICE},
+    )
+    assert line.charged == minutes
+
+
+def test_a_price_agreed_in_the_contract_goes_before_the_policys():
+    policy_rate = {"minor": 1000, "currency": "EUR"}
+    billing = Billing.model_validate(
+        {
+            "account": {"unit": "currency", "currency": "EUR", "clause": "EXP-08"},
+            "work": [{"clause": "EXP-08", "rate": policy_rate}],
+        }
+    )
+    agreed = {"work": Rate(minor=3000, currency="EUR")}
+    accounts = prepaid_terms(billing, {})
+    prices = [
+        rate(billing, facts={}, accounts=accounts, zone="UTC", work=[work(1, 90)], rates=rates)[0].quantity
+        for rates in ({}, agreed)
+    ]
+    # an hour and a half at 10.00 and at 30.00 EUR
+    assert prices == [1500, 4500]

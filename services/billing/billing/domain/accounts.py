@@ -1,7 +1,9 @@
 """The accounts of a contract: what each counts, and what a policy says of those that customers draw on."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Literal
 from uuid import UUID
 
@@ -12,10 +14,10 @@ from plazo.policy.decide import Facts, first_match, matches
 
 MAIN = "main"
 
-Unit = Literal["credit_unit", "hour", "workday", "currency"]
+Unit = Literal["credit_unit", "hour", "workday", "currency", "percent"]
 #: `prepaid` is drawn on and never passes its floor; `owed` is what the customer owes beyond it, as a negative
-#: balance; the others are the other side of each entry.
-Kind = Literal["prepaid", "owed", "income", "funding", "reserved", "expired"]
+#: balance; `credited` is what the provider owes; the others are the other side of each entry.
+Kind = Literal["prepaid", "owed", "income", "funding", "reserved", "expired", "credited", "penalty"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Terms:
     minimum_balance: int
     on_minimum: Literal["check", "reserve"]
     clauses: tuple[str, ...]
+    warn_below: int | None = None
 
     @property
     def floor_to_begin(self) -> int:
@@ -80,6 +83,7 @@ def _terms(name: str, account: Account) -> Terms:
         minimum_balance=account.minimum_balance,
         on_minimum=account.on_minimum,
         clauses=account.clause,
+        warn_below=account.warn_below,
     )
 
 
@@ -89,6 +93,7 @@ def allotment_of(billing: Billing, facts: Facts) -> Allotment | None:
     return found.rule if found else None
 
 
+@lru_cache(maxsize=10_000)
 def account_id(contract_id: UUID, name: str, counted_in: str) -> UUID:
     """Return the id of an account: one per contract, name and what it counts."""
     return derived_id("account", contract_id, name, counted_in)
@@ -109,6 +114,21 @@ def month_of(instant: datetime, zone: str) -> Month:
     first = date(local.year, local.month, 1)
     following = (first + timedelta(days=32)).replace(day=1)
     return Month(name=first.strftime("%Y-%m"), start=midnight(first, zone), end=midnight(following, zone))
+
+
+def months_between(start: datetime, until: datetime, zone: str) -> Iterator[Month]:
+    """Give the months from that of one instant to that of another, both included."""
+    month = month_of(start, zone)
+    while month.start <= until:
+        yield month
+        month = month_of(month.end, zone)
+
+
+def months_after(month: Month, count: int, zone: str) -> Month:
+    """Return the month that comes so many months later."""
+    for _ in range(count):
+        month = month_of(month.end, zone)
+    return month
 
 
 def midnight(day: date, zone: str) -> datetime:

@@ -18,6 +18,8 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
     "es": {
         "worked": "trabajados",
         "no_show": "cliente ausente a una cita",
+        "late_cancellation": "cita cancelada tarde por el cliente",
+        "extra": "cargo acordado en el presupuesto",
         "by": "según",
         "free": "sin cargo",
         "nothing": "todavía sin trabajo",
@@ -32,6 +34,8 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
         "worked": "worked",
         "no_show": "customer absent from an appointment",
+        "late_cancellation": "appointment cancelled late by the customer",
+        "extra": "charge agreed in the quote",
         "by": "by",
         "free": "no charge",
         "nothing": "no work yet",
@@ -96,7 +100,7 @@ def _explain(
     for (kind, reason, clauses, account), group in groupby(sorted(paid, key=rule_of), key=rule_of):
         members = list(group)
         worked = sum(one.line.worked for one in members)
-        start = words["no_show"] if kind == "no_show" else f"{format_minutes(worked)} {words['worked']}"
+        start = f"{format_minutes(worked)} {words['worked']}" if kind == "work" else words[kind]
         by = f" {words['by']} {', '.join(clauses)}" if clauses else ""
         if reason:
             said = _REASONS[language].get(reason, reason.replace("_", " "))
@@ -105,7 +109,8 @@ def _explain(
         charged = format_minutes(sum(one.line.charged for one in members))
         sources = _sources([part for one in members for part in one.funding], accounts.get(account), expiries)
         texts = [_source_text(source, quantity, words, zone, language) for source, quantity in sources.items()]
-        sentences.append(f"{start} → {charged}{by} → {', '.join(texts) or words['in_started_time']}")
+        rounded = f"{start} → {by.strip()}" if kind == "extra" else f"{start} → {charged}{by}"
+        sentences.append(f"{rounded} → {', '.join(texts) or words['in_started_time']}")
     return "; ".join(sentences) or words["nothing"]
 
 

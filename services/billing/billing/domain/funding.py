@@ -1,21 +1,22 @@
 """What pays for a charge: the lots of an account, drawn in the order in which work was done.
 
-Everything that lowers an account is a draw: work, the hold of a ticket, the expiry of a lot. Draws are served by their
-instants, each from the lots that are valid then, the soonest to expire first. A late draw therefore moves those after
-it, and the difference between what was posted and what should be is posted, never edited.
+Everything that lowers an account is a draw: work, the hold of a ticket, the expiry of a lot, the cap on what rolls
+over. Draws are served by their instants, each from the lots that are valid then, the soonest to expire first. A late
+draw therefore moves those after it, and the difference between what was posted and what should be is posted, never
+edited.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 from uuid import UUID
 
 from plazo.money import Mode, price_of, round_to
 
-DrawKind = Literal["expiry", "hold", "work", "no_show"]
+DrawKind = Literal["expiry", "cap", "hold", "work", "no_show"]
 #: At the same instant a lot expires first: it is valid until, not including, its end.
-RANK: Mapping[DrawKind, int] = {"expiry": 0, "hold": 1, "work": 2, "no_show": 2}
+RANK: Mapping[DrawKind, int] = {"expiry": 0, "cap": 1, "hold": 2, "work": 3, "no_show": 3}
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -51,7 +52,7 @@ class Draw:
     """Something that lowers an account at an instant. Without an `overage` what no lot covers is owed in kind.
 
     `unit_minutes` turns what the account counts into minutes. Its id is that of the work, of the ticket that is held
-    for, or of the lot that expires.
+    for, or of the lot that expires. The `quantity` of a cap is what may stay in the account.
     """
 
     draw_id: UUID
@@ -93,18 +94,18 @@ def fund(lots: Iterable[Lot], draws: Iterable[Draw]) -> dict[UUID, Funding]:
         if draw.kind == "expiry":
             left, remaining[draw.draw_id] = remaining[draw.draw_id], 0
             funding[draw.draw_id] = (Part("lot", draw.draw_id, draw.counted_in, left),) if left else ()
+        elif draw.kind == "cap":
+            valid = sum(remaining[lot.lot_id] for lot in lots if lot.is_valid(draw.at))
+            excess = replace(draw, kind="hold", quantity=max(0, valid - draw.quantity))
+            funding[draw.draw_id] = _serve(excess, lots, remaining)
         else:
             funding[draw.draw_id] = _serve(draw, lots, remaining)
     return funding
 
 
 def _serve(draw: Draw, lots: list[Lot], remaining: dict[UUID, int]) -> Funding:
-    candidates = [lot for lot in lots if lot.is_valid(draw.at)]
-    if draw.overage is None and draw.kind != "hold":
-        later = (lot for lot in lots if lot.effective_from > draw.at)
-        candidates += sorted(later, key=lambda lot: lot.effective_from)
     parts, short = [], draw.quantity
-    for lot in candidates:
+    for lot in _candidates(draw, lots):
         if taken := min(short, remaining[lot.lot_id]):
             remaining[lot.lot_id] -= taken
             short -= taken
@@ -112,6 +113,50 @@ def _serve(draw: Draw, lots: list[Lot], remaining: dict[UUID, int]) -> Funding:
     if short and draw.kind != "hold":
         parts.append(_shortfall(draw, short))
     return tuple(parts)
+
+
+def fund_in_place(
+    lots: Iterable[Lot], taken_since: Collection[UUID], *, paid: Iterable[Funding], draws: Iterable[Draw]
+) -> dict[UUID, Funding] | None:
+    """Pay for some draws of an account as :func:`fund` would, without knowing the others; None where it takes them.
+
+    `lots` are what all draws left, `paid` is what paid for those that `draws` replace, `taken_since` are the lots that
+    something took from since the first of all these. No other draw can notice where all of this concerns one lot that
+    never runs dry; nor where no lot has anything for them, before and after. A cap notices everything.
+    """
+    lots = sorted(lots, key=lambda lot: (lot.expires_at or _NEVER, lot.effective_from, lot.lot_id))
+    draws = list(draws)
+    old = [part for funding in paid for part in funding]
+    sources: set[Lot | None] = {_first_source(draw, lots, taken_since) for draw in draws if draw.quantity}
+    sources |= {next((lot for lot in lots if lot.lot_id == part.lot_id), None) for part in old}
+    if len(sources) > 1 or any(draw.kind in {"expiry", "cap"} for draw in draws):
+        return None
+    source = next(iter(sources), None)
+    if source is None:
+        return {
+            draw.draw_id: (_shortfall(draw, draw.quantity),) if draw.quantity and draw.kind != "hold" else ()
+            for draw in draws
+        }
+    left = source.remaining + sum(part.quantity for part in old) - sum(draw.quantity for draw in draws)
+    if source.remaining == 0 or left < 0:
+        return None
+    return {
+        draw.draw_id: (Part("lot", source.lot_id, draw.counted_in, draw.quantity),) if draw.quantity else ()
+        for draw in draws
+    }
+
+
+def _first_source(draw: Draw, lots: list[Lot], taken_since: Collection[UUID]) -> Lot | None:
+    """Return the lot that pays first for a draw, or might: one that ran dry since may have had something then."""
+    return next((lot for lot in _candidates(draw, lots) if lot.remaining or lot.lot_id in taken_since), None)
+
+
+def _candidates(draw: Draw, lots: list[Lot]) -> list[Lot]:
+    candidates = [lot for lot in lots if lot.is_valid(draw.at)]
+    if draw.overage is None and draw.kind != "hold":
+        later = (lot for lot in lots if lot.effective_from > draw.at)
+        candidates += sorted(later, key=lambda lot: lot.effective_from)
+    return candidates
 
 
 def _shortfall(draw: Draw, short: int) -> Part:

@@ -11,15 +11,22 @@ from billing.domain.funding import Draw, DrawKind, Funding, difference
 from billing.domain.parties import Account
 from billing.domain.rating import Line
 
-Cause = Literal["grant", "post", "reserve", "expire", "correct"]
-_CAUSES: Mapping[DrawKind, Cause] = {"work": "post", "no_show": "post", "hold": "reserve", "expiry": "expire"}
+Cause = Literal["grant", "post", "reserve", "expire", "correct", "penalty", "reversal"]
+_CAUSES: Mapping[DrawKind, Cause] = {
+    "work": "post",
+    "no_show": "post",
+    "hold": "reserve",
+    "expiry": "expire",
+    "cap": "expire",
+}
 _OTHER_SIDE: Mapping[DrawKind, Kind] = {
     "work": "income",
     "no_show": "income",
     "hold": "reserved",
     "expiry": "expired",
+    "cap": "expired",
 }
-_UNITS: Mapping[str, Unit] = {"minute": "hour", "credit_unit": "credit_unit"}
+_UNITS: Mapping[str, Unit] = {"minute": "hour", "credit_unit": "credit_unit", "percent": "percent"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +93,7 @@ class Chart:
                 unit=_UNITS.get(counted_in, "currency"),
                 counted_in=counted_in,
                 unit_minutes=60,
-                lower_limit=0 if kind == "reserved" else None,
+                lower_limit=0 if kind in {"reserved", "credited"} else None,
             )
             self.accounts[wanted] = account
             self.missing.append(account)

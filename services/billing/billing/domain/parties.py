@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from billing.domain.accounts import Kind, Unit
+from plazo.policy.agreed import AgreedTerms
 
 FactValue = bool | int | str
 Admission = Literal["not_required", "granted", "withheld"]
@@ -14,7 +15,10 @@ Admission = Literal["not_required", "granted", "withheld"]
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """A contract; its dates are those of its policy's zone, ends are exclusive."""
+    """A contract; its dates are those of its policy's zone, ends are exclusive.
+
+    `agreed` is the JSON of the terms agreed in it, which go before the policy's.
+    """
 
     contract_id: UUID
     customer_id: UUID
@@ -24,6 +28,12 @@ class Contract:
     valid_from: date
     valid_until: date | None
     warranty_until: date | None
+    agreed: Mapping[str, Any] | None = None
+
+    @property
+    def agreed_terms(self) -> AgreedTerms | None:
+        """The terms agreed in the contract."""
+        return AgreedTerms.model_validate(self.agreed) if self.agreed is not None else None
 
     def facts(self) -> dict[str, FactValue]:
         """Return what rules may ask of the contract itself."""
@@ -33,7 +43,10 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A ticket. `admitted_at` is the opening, or the release of a hold."""
+    """A ticket. `admitted_at` is the opening, or the release of a hold.
+
+    `agreed` are the contract's own terms as they were at the opening: the ticket keeps them.
+    """
 
     ticket_id: UUID
     number: str
@@ -48,6 +61,12 @@ class Ticket:
     admitted_at: datetime | None
     held_for: str | None
     held_clauses: tuple[str, ...]
+    agreed: Mapping[str, Any] | None = None
+
+    @property
+    def agreed_terms(self) -> AgreedTerms | None:
+        """The terms agreed in the contract when the ticket was opened."""
+        return AgreedTerms.model_validate(self.agreed) if self.agreed is not None else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,29 +1,41 @@
 """What a ticket's work costs: a function of all of it, in the order in which it was done.
 
 Minutes are summed over the scope that the rule names before they are rounded (SMA-17), so a piece of work is charged
-what it adds to the sum: the first takes the minimum, one that fits in a started hour takes nothing.
+what it adds to the sum: the first takes the minimum, one that fits in a started hour takes nothing. Where a rule names
+a calendar, work over the edge of its hours is split there, and each side counts by its own multiplier.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, Literal
 from uuid import UUID
 
 from billing.domain.accounts import MAIN, Terms
+from plazo.calendar import SegmentKind, WorkingTime
 from plazo.calendar.zone import load_zone
 from plazo.money import Rounding, parse_minutes, parse_quantity, percent_of, price_of
 from plazo.policy.charging import Billing, NoShow, Rate, WorkRule
 from plazo.policy.decide import Facts, first_match
 
-WorkKind = Literal["work", "no_show"]
+#: `no_show` and `late_cancellation` are appointments that came to nothing; `extra` is what a quote adds (SMA-18).
+WorkKind = Literal["work", "no_show", "late_cancellation"]
+LineKind = Literal["work", "no_show", "late_cancellation", "extra"]
+#: How much of a piece of work passed under which conditions.
+Portion = tuple[int, Facts]
+#: The agreed price of work that no rule gives a name of its own.
+WORK_RATE = "work"
+
+EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
     """Something done, or in vain begun, for a ticket. `facts` are its own, beside the ticket's.
 
-    `appointment` names the scheduled activity from which the customer was absent (SMA-19).
+    `appointment` names the scheduled activity from which the customer was absent (SMA-19), `quote_id` the quote that
+    the work was done under.
     """
 
     work_id: UUID
@@ -32,6 +44,7 @@ class Work:
     minutes: int
     facts: Facts
     appointment: str | None = None
+    quote_id: UUID | None = None
 
     @property
     def place(self) -> tuple[datetime, UUID]:
@@ -49,7 +62,7 @@ class Line:
     """
 
     work_id: UUID
-    kind: WorkKind
+    kind: LineKind
     at: datetime
     worked: int
     rounded: int
@@ -66,26 +79,33 @@ class Line:
 class _Sum:
     """What a scope has come to so far."""
 
-    worked: int = 0
-    counted: int = 0
+    minutes: dict[int, int] = field(default_factory=dict)
     rounded: int = 0
     charged: int = 0
     quantity: int = 0
 
 
 def rate(
-    billing: Billing, *, facts: Facts, accounts: Mapping[str, Terms], zone: str, work: Iterable[Work]
+    billing: Billing,
+    *,
+    facts: Facts,
+    accounts: Mapping[str, Terms],
+    zone: str,
+    work: Iterable[Work],
+    calendars: Mapping[str, WorkingTime] = EMPTY,
+    rates: Mapping[str, Rate] = EMPTY,
 ) -> tuple[Line, ...]:
     """Charge all work of a ticket by the first work rule that matches each piece.
 
     `facts` are the ticket's, the newest ones: what turns out to be the cause is the cause of all of it. `accounts`
-    are the contract's prepaid ones; `zone` is where a day or a month of scope begins.
+    are the contract's prepaid ones; `zone` is where a day or a month of scope begins. `calendars` are those that
+    rules name, `rates` the prices agreed in the contract: they go before those of the policy.
     """
     sums: dict[tuple[object, ...], _Sum] = {}
     absent_from: set[str | None] = set()
     lines = []
     for one in sorted(work, key=lambda one: one.place):
-        if one.kind == "no_show":
+        if one.kind != "work":
             lines.append(_no_show_line(billing.no_show, one, accounts, is_repeated=one.appointment in absent_from))
             absent_from.add(one.appointment)
             continue
@@ -95,9 +115,29 @@ def rate(
         elif not found.rule.charge:
             lines.append(_free_line(one, reason=found.rule.reason or "not_chargeable", clauses=found.rule.clause))
         else:
-            key = (found.index, *_scope_of(found.rule, one, zone))
-            lines.append(_charged_line(found.rule, one, {**facts, **one.facts}, accounts, sums.setdefault(key, _Sum())))
+            rule = found.rule
+            total = sums.setdefault((found.index, *_scope_of(rule, one, zone)), _Sum())
+            portions = [
+                (minutes, {**facts, **here, **one.facts})
+                for minutes, here in _portions(one, calendars[rule.calendar] if rule.calendar else None)
+            ]
+            price = rates.get(rule.account or WORK_RATE, rule.rate)
+            lines.append(_charged_line(rule, one, portions, accounts, total, price))
     return tuple(lines)
+
+
+def _portions(work: Work, calendar: WorkingTime | None) -> list[Portion]:
+    """Split work at the edges of service hours and of holidays; a minute belongs to the side on which it ends."""
+    if calendar is None:
+        return [(work.minutes, {})]
+    totals: dict[tuple[str, bool], int] = {}
+    passed = 0
+    for segment in calendar.explain(work.started_at, work.started_at + timedelta(minutes=work.minutes)):
+        ends = (segment.end - work.started_at) // timedelta(minutes=1)
+        key = ("in" if segment.kind is SegmentKind.COUNTED else "out", segment.reason is not None)
+        totals[key] = totals.get(key, 0) + ends - passed
+        passed = ends
+    return [(minutes, {"hours": hours, "holiday": holiday}) for (hours, holiday), minutes in totals.items() if minutes]
 
 
 def _scope_of(rule: WorkRule, work: Work, zone: str) -> tuple[object, ...]:
@@ -113,44 +153,47 @@ def _scope_of(rule: WorkRule, work: Work, zone: str) -> tuple[object, ...]:
             return ()
 
 
-def _charged_line(rule: WorkRule, work: Work, facts: Facts, accounts: Mapping[str, Terms], total: _Sum) -> Line:
+def _charged_line(
+    rule: WorkRule,
+    work: Work,
+    portions: Iterable[Portion],
+    accounts: Mapping[str, Terms],
+    total: _Sum,
+    price: Rate | None,
+) -> Line:
     terms = accounts.get(rule.account or MAIN)
     unit_minutes = terms.unit_minutes if terms else 60
     minimum = parse_quantity(rule.minimum, unit_minutes=unit_minutes) if rule.minimum else 0
     rounding = Rounding(increment=parse_minutes(rule.increment), mode=rule.rounding, minimum=minimum)
-    multiplier = first_match(rule.multipliers, facts)
-    clauses = rule.clause + (multiplier.rule.clause if multiplier else ())
+    clauses = list(rule.clause)
+    for minutes, facts in portions:
+        multiplier = first_match(rule.multipliers, facts)
+        percent = multiplier.rule.percent if multiplier else 100
+        if rule.multiply == "before":
+            total.minutes[100] = total.minutes.get(100, 0) + percent_of(minutes, percent)
+        else:
+            total.minutes[percent] = total.minutes.get(percent, 0) + minutes
+        clauses += [clause for clause in (multiplier.rule.clause if multiplier else ()) if clause not in clauses]
 
-    counted = total.counted + (percent_of(work.minutes, multiplier.rule.percent) if multiplier else work.minutes)
-    account, counted_in, quantity = _quantity(rounding.charged(counted), rule.rate, terms)
-    after = _Sum(
-        worked=total.worked + work.minutes,
-        counted=counted,
-        rounded=rounding.rounded(counted),
-        charged=rounding.charged(counted),
-        quantity=quantity,
-    )
+    rounded = sum(percent_of(rounding.rounded(minutes), percent) for percent, minutes in total.minutes.items())
+    charged = max(minimum, rounded) if any(total.minutes.values()) else 0
+    account, counted_in, quantity = _quantity(charged, price, terms)
     line = Line(
         work_id=work.work_id,
         kind=work.kind,
         at=work.started_at,
         worked=work.minutes,
-        rounded=after.rounded - total.rounded,
-        charged=after.charged - total.charged,
-        quantity=after.quantity - total.quantity,
+        rounded=rounded - total.rounded,
+        charged=charged - total.charged,
+        quantity=quantity - total.quantity,
         counted_in=counted_in,
         account=account,
         reason=None,
-        clauses=clauses,
-        rate=rule.rate if counted_in == _currency_of(rule.rate) else None,
+        clauses=tuple(clauses),
+        rate=price if price is not None and counted_in == price.currency else None,
     )
-    total.worked, total.counted, total.rounded = after.worked, after.counted, after.rounded
-    total.charged, total.quantity = after.charged, after.quantity
+    total.rounded, total.charged, total.quantity = rounded, charged, quantity
     return line
-
-
-def _currency_of(rate: Rate | None) -> str | None:
-    return rate.currency if rate else None
 
 
 def _quantity(charged: int, rate: Rate | None, terms: Terms | None) -> tuple[str | None, str, int]:

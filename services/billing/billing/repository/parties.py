@@ -1,5 +1,6 @@
 """Contracts, standings and tickets."""
 
+from dataclasses import fields
 from datetime import datetime
 from uuid import UUID
 
@@ -12,28 +13,40 @@ from plazo.runtime.database import Connection
 from plazo.runtime.unit_of_work import Transaction
 
 _CONTRACT = (
-    "SELECT contract_id, customer_id, policy, plan, arrangement, valid_from, valid_until, warranty_until FROM contract"
+    "SELECT contract_id, customer_id, policy, plan, arrangement, valid_from, valid_until, warranty_until, agreed "
+    "FROM contract"
 )
 _TICKET = (
     "SELECT ticket_id, number, customer_id, contract_id, policy, policy_version, facts, opened_at, closed_at, "
-    "admission, admitted_at, held_for, held_clauses FROM ticket"
+    "admission, admitted_at, held_for, held_clauses, agreed FROM ticket"
 )
+# The contract first: whoever holds it holds its tickets.
+_SUBJECT = """
+SELECT c.contract_id, c.customer_id, c.policy, c.plan, c.arrangement, c.valid_from, c.valid_until, c.warranty_until,
+       c.agreed,
+       t.ticket_id, t.number, t.customer_id, t.contract_id, t.policy, t.policy_version, t.facts, t.opened_at,
+       t.closed_at, t.admission, t.admitted_at, t.held_for, t.held_clauses, t.agreed
+FROM contract c JOIN ticket t USING (contract_id) WHERE t.ticket_id = $1 FOR UPDATE OF c FOR UPDATE OF t
+"""
 _SAVE_CONTRACT = """
 INSERT INTO contract (contract_id, desk_id, customer_id, policy, plan, arrangement, valid_from, valid_until,
-                      warranty_until)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                      warranty_until, agreed)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT (contract_id) DO UPDATE SET policy = excluded.policy, plan = excluded.plan,
   arrangement = excluded.arrangement, valid_from = excluded.valid_from, valid_until = excluded.valid_until,
-  warranty_until = excluded.warranty_until
+  warranty_until = excluded.warranty_until, agreed = excluded.agreed
 """
 _SAVE_TICKET = """
 INSERT INTO ticket (ticket_id, desk_id, number, customer_id, contract_id, policy, policy_version, facts, opened_at,
-                    closed_at, admission, admitted_at, held_for, held_clauses)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                    closed_at, admission, admitted_at, held_for, held_clauses, agreed)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 ON CONFLICT (ticket_id) DO UPDATE SET facts = excluded.facts, closed_at = excluded.closed_at,
   admission = excluded.admission, admitted_at = excluded.admitted_at, held_for = excluded.held_for,
   held_clauses = excluded.held_clauses
 """
+
+
+_CONTRACT_FIELDS = len(fields(Contract))
 
 
 def _row_to_contract(row: asyncpg.Record) -> Contract:
@@ -60,6 +73,16 @@ async def find_contract_of(connection: Connection, ticket_id: UUID, *, lock: boo
     return None if row is None else _row_to_contract(row)
 
 
+async def find_subject(connection: Connection, ticket_id: UUID) -> tuple[Contract, Ticket] | None:
+    """Return a ticket and its contract, whose books are ours until the transaction ends."""
+    row = await connection.fetchrow(_SUBJECT, ticket_id)
+    if row is None:
+        return None
+    values = tuple(row.values())
+    contract, ticket = values[:_CONTRACT_FIELDS], values[_CONTRACT_FIELDS:]
+    return Contract(*contract), Ticket(*(*ticket[:-2], tuple(ticket[-2]), ticket[-1]))
+
+
 async def save_contract(tx: Transaction, contract: Contract) -> None:
     """Keep a contract as it is now."""
     await tx.connection.execute(
@@ -73,6 +96,7 @@ async def save_contract(tx: Transaction, contract: Contract) -> None:
         contract.valid_from,
         contract.valid_until,
         contract.warranty_until,
+        contract.agreed,
     )
 
 
@@ -138,4 +162,5 @@ async def save_ticket(tx: Transaction, ticket: Ticket) -> None:
         ticket.admitted_at,
         ticket.held_for,
         ticket.held_clauses,
+        ticket.agreed,
     )

@@ -1,48 +1,60 @@
-"""Seals over the ledger, and what verifies it."""
+"""Seals over the ledger, and the ledger as it is read to verify it or to give it away."""
 
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 from plazo.runtime.database import Connection
-from plazo.runtime.unit_of_work import Transaction
+from plazo.runtime.unit_of_work import SystemWork, Transaction
 
 _LOCK = 0x7365616C  # "seal": one seal at a time in a desk
 
+# Instants as numbers: their text does not depend on a setting of the session.
 _TRANSACTION = """
 SELECT jsonb_build_object(
   'transaction_id', t.transaction_id, 'contract_id', t.contract_id, 'cause', t.cause, 'reason', t.reason,
   'clauses', t.clauses, 'ticket_id', t.ticket_id, 'work_id', t.work_id, 'idempotency_key', t.idempotency_key,
   'effective_at', extract(epoch FROM t.effective_at)::text, 'recorded_at', extract(epoch FROM t.recorded_at)::text,
-  'entries', (SELECT jsonb_agg(jsonb_build_object('account_id', e.account_id, 'lot_id', e.lot_id,
-                'counted_in', e.counted_in, 'amount', e.amount) ORDER BY e.seq)
+  'entries', (SELECT coalesce(jsonb_agg(jsonb_build_object('seq', e.seq, 'account_id', e.account_id,
+                'lot_id', e.lot_id, 'counted_in', e.counted_in, 'amount', e.amount,
+                'effective_at', extract(epoch FROM e.effective_at)::text,
+                'recorded_at', extract(epoch FROM e.recorded_at)::text) ORDER BY e.seq), '[]')
               FROM ledger_entry e WHERE e.transaction_id = t.transaction_id)) AS transaction
-FROM ledger_transaction t
 """
-_UNSEALED = (
-    _TRANSACTION
-    + """
-WHERE NOT EXISTS (SELECT FROM sealed_transaction s WHERE s.transaction_id = t.transaction_id)
-ORDER BY t.recorded_at, t.transaction_id LIMIT $1
+_UNSEALED = f"""
+{_TRANSACTION} FROM (SELECT transaction_id FROM unsealed ORDER BY desk_id, transaction_id LIMIT $1) u
+JOIN ledger_transaction t USING (transaction_id) ORDER BY t.transaction_id
 """
-)
-_SEALED = _TRANSACTION + "JOIN sealed_transaction s USING (transaction_id) WHERE s.number = $1 ORDER BY s.place"
+_SEALED = f"""
+{_TRANSACTION}, s.links FROM sealed_transaction s JOIN ledger_transaction t USING (transaction_id)
+WHERE s.number = $1 ORDER BY s.place
+"""
 _MARK = """
-INSERT INTO sealed_transaction (transaction_id, desk_id, number, place)
-SELECT id, $2, $3, n FROM unnest($1::uuid[]) WITH ORDINALITY AS s (id, n)
+WITH marked AS (
+  INSERT INTO sealed_transaction (transaction_id, desk_id, number, place, links)
+  SELECT id, $2, $3, n, links FROM unnest($1::uuid[], $4::bytea[]) WITH ORDINALITY AS s (id, links, n)
+)
+DELETE FROM unsealed WHERE desk_id = $2 AND transaction_id = ANY($1)
 """
-_DISAGREEMENTS = """
-SELECT 'account ' || a.account_id || ' says ' || a.balance || ', its entries ' || coalesce(s.amount, 0) AS fault
-FROM account a LEFT JOIN (SELECT account_id, sum(amount) AS amount FROM ledger_entry GROUP BY 1) s USING (account_id)
-WHERE a.balance <> coalesce(s.amount, 0)
+_DESKS = """
+SELECT desk_id FROM (SELECT DISTINCT desk_id FROM unsealed) u LIMIT 1000
+"""
+_LOST = """
+SELECT 'transaction ' || t.transaction_id || ' is under no seal and does not wait for one' AS fault
+FROM ledger_transaction t
+WHERE NOT EXISTS (SELECT FROM sealed_transaction s WHERE s.transaction_id = t.transaction_id)
+  AND NOT EXISTS (SELECT FROM unsealed u WHERE u.desk_id = t.desk_id AND u.transaction_id = t.transaction_id)
 UNION ALL
-SELECT 'lot ' || l.lot_id || ' says ' || l.remaining || ', its entries ' || coalesce(s.amount, 0)
-FROM lot l LEFT JOIN (SELECT lot_id, sum(amount) AS amount FROM ledger_entry GROUP BY 1) s USING (lot_id)
-WHERE l.remaining <> coalesce(s.amount, 0)
-UNION ALL
+SELECT 'entry ' || e.seq || ' belongs to no transaction'
+FROM ledger_entry e
+WHERE NOT EXISTS (SELECT FROM ledger_transaction t WHERE t.transaction_id = e.transaction_id)
+LIMIT 100
+"""
+_PAID = """
 SELECT 'work ' || coalesce(d.draw_id, p.draw_id) || ' is paid ' || coalesce(d.quantity, 0) || ' ' || counted_in ||
-       ', its entries say ' || coalesce(p.quantity, 0)
+       ', its entries say ' || coalesce(p.quantity, 0) AS fault
 FROM (SELECT draw_id, part->>2 AS counted_in, sum((part->>3)::bigint) AS quantity
       FROM draw, jsonb_array_elements(funding) part WHERE kind IN ('work', 'no_show') GROUP BY 1, 2) d
 FULL JOIN (SELECT t.work_id AS draw_id, e.counted_in, sum(e.amount) AS quantity
@@ -58,23 +70,60 @@ async def lock_seals(tx: Transaction) -> None:
     await tx.connection.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", _LOCK, str(tx.desk_id))
 
 
+async def try_lock_seals(tx: Transaction) -> bool:
+    """Be the only one to seal in this desk until the transaction ends; false if somebody else is."""
+    ours: bool = await tx.connection.fetchval(
+        "SELECT pg_try_advisory_xact_lock($1, hashtext($2))", _LOCK, str(tx.desk_id)
+    )
+    return ours
+
+
+async def desks_to_seal(work: SystemWork) -> list[UUID]:
+    """Return the desks in which something waits for a seal."""
+    rows = await work.database.system.fetch(_DESKS)
+    return [row["desk_id"] for row in rows]
+
+
+async def presents(work: SystemWork) -> dict[UUID, Any]:
+    """Return every desk with its present, where it is a sandbox."""
+    rows = await work.database.system.fetch("SELECT desk_id, clock_at FROM desk ORDER BY desk_id")
+    return {row["desk_id"]: row["clock_at"] for row in rows}
+
+
+async def present_of(connection: Connection) -> Any:
+    """Return the present of the desk that the transaction names, where it is a sandbox."""
+    return await connection.fetchval("SELECT clock_at FROM desk")
+
+
 async def last_seal(connection: Connection) -> asyncpg.Record | None:
     """Return the newest seal of the desk."""
     return await connection.fetchrow("SELECT number, hash FROM seal ORDER BY number DESC LIMIT 1")
 
 
-async def unsealed(connection: Connection, *, limit: int) -> list[dict[str, Any]]:
-    """Return transactions that are not sealed yet, oldest first, as they are sealed."""
+async def unsealed(connection: Connection, *, limit: int | None = None) -> list[dict[str, Any]]:
+    """Return transactions that are under no seal yet, in the order of their ids, as they are sealed."""
     return [row["transaction"] for row in await connection.fetch(_UNSEALED, limit)]
 
 
-async def sealed(connection: Connection, number: int) -> list[dict[str, Any]]:
-    """Return the transactions under a seal, in its order, as they were sealed."""
-    return [row["transaction"] for row in await connection.fetch(_SEALED, number)]
+async def count_unsealed(connection: Connection) -> int:
+    """Return how many transactions wait for a seal."""
+    count: int = await connection.fetchval("SELECT count(*) FROM unsealed")
+    return count
+
+
+async def sealed(connection: Connection, number: int) -> list[tuple[dict[str, Any], bytes | None]]:
+    """Return the transactions under a seal, in its order, as they were sealed, with their links."""
+    return [(row["transaction"], row["links"]) for row in await connection.fetch(_SEALED, number)]
 
 
 async def add_seal(
-    tx: Transaction, *, number: int, previous_hash: str, hashed: str, transaction_ids: list[UUID]
+    tx: Transaction,
+    *,
+    number: int,
+    previous_hash: str,
+    hashed: str,
+    transaction_ids: list[UUID],
+    links: Sequence[bytes],
 ) -> None:
     """Write down a seal and what is under it."""
     await tx.connection.execute(
@@ -87,7 +136,7 @@ async def add_seal(
         hashed,
         tx.now,
     )
-    await tx.connection.execute(_MARK, transaction_ids, tx.desk_id, number)
+    await tx.connection.execute(_MARK, transaction_ids, tx.desk_id, number, links)
 
 
 async def list_seals(connection: Connection, *, after: int | None, limit: int) -> list[asyncpg.Record]:
@@ -100,12 +149,22 @@ async def list_seals(connection: Connection, *, after: int | None, limit: int) -
     )
 
 
-async def count_transactions(connection: Connection) -> int:
-    """Return how many transactions the desk's ledger has."""
-    count: int = await connection.fetchval("SELECT count(*) FROM ledger_transaction")
-    return count
+async def all_seals(connection: Connection) -> AsyncIterator[asyncpg.Record]:
+    """Give all seals of the desk, oldest first."""
+    after: int | None = None
+    while rows := await list_seals(connection, after=after, limit=1000):
+        for row in rows:
+            yield row
+        after = rows[-1]["number"]
+
+
+async def holdings(connection: Connection) -> tuple[dict[str, int], dict[str, int]]:
+    """Return what accounts and lots say they hold."""
+    accounts = await connection.fetch("SELECT account_id::text AS id, balance AS holds FROM account ORDER BY 1")
+    lots = await connection.fetch("SELECT lot_id::text AS id, remaining AS holds FROM lot ORDER BY 1")
+    return {row["id"]: row["holds"] for row in accounts}, {row["id"]: row["holds"] for row in lots}
 
 
 async def disagreements(connection: Connection) -> list[str]:
-    """Return where balances, lots or what work was paid do not follow from the entries; the first hundred."""
-    return [row["fault"] for row in await connection.fetch(_DISAGREEMENTS)]
+    """Return what is under no seal, stands alone, or paid for work otherwise than its entries say."""
+    return [row["fault"] for query in (_LOST, _PAID) for row in await connection.fetch(query)]

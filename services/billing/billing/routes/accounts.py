@@ -5,7 +5,15 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from billing import schemas
+from billing.schemas.accounts import (
+    AccountDetailView,
+    AccountView,
+    EntryView,
+    GrantCreate,
+    GrantView,
+    StandingCreate,
+    StandingView,
+)
 from billing.usecases import accounts, contracts
 from plazo.runtime.call import Call, allow
 from plazo.runtime.identity import EVERYBODY, Role
@@ -22,7 +30,7 @@ Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
 @router.get("/accounts")
 async def list_accounts(
     call: AnyCall, contract: UUID | None = None, limit: Limit = 50, cursor: str | None = None
-) -> Page[schemas.AccountView]:
+) -> Page[AccountView]:
     """List accounts; a requester sees its own customer's. Asked for one contract, they are brought up to date."""
     return await accounts.list_accounts(
         call.uow(), contract_id=contract, customer_id=call.principal.customer_id, cursor=cursor, limit=limit
@@ -35,7 +43,7 @@ async def read_account(
     call: AnyCall,
     at: Annotated[Instant | None, Query()] = None,
     by: Literal["effective", "recorded"] = "effective",
-) -> schemas.AccountDetailView:
+) -> AccountDetailView:
     """Return an account and its grants; with `at` its balance as it was then, or (`by=recorded`) was known then."""
     return await accounts.read_account(
         call.uow(), account_id=account_id, customer_id=call.principal.customer_id, at=at, by=by
@@ -45,7 +53,7 @@ async def read_account(
 @router.get("/accounts/{account_id}/entries")
 async def list_entries(
     account_id: UUID, call: AnyCall, limit: Limit = 50, cursor: str | None = None
-) -> Page[schemas.EntryView]:
+) -> Page[EntryView]:
     """List the ledger entries of an account in the order in which they were written."""
     return await accounts.list_entries(
         call.uow(), account_id=account_id, customer_id=call.principal.customer_id, cursor=cursor, limit=limit
@@ -53,7 +61,7 @@ async def list_entries(
 
 
 @router.post("/accounts/{account_id}/grants", status_code=201)
-async def grant(account_id: UUID, body: schemas.GrantCreate, call: TreasurerCall) -> schemas.GrantView:
+async def grant(account_id: UUID, body: GrantCreate, call: TreasurerCall) -> GrantView:
     """Top up a prepaid account. Tickets that waited for its balance are let in, oldest first."""
     uow = call.uow(status=201)
     view = await accounts.grant(uow, account_id=account_id, body=body)
@@ -62,7 +70,7 @@ async def grant(account_id: UUID, body: schemas.GrantCreate, call: TreasurerCall
 
 
 @router.post("/standings", status_code=201)
-async def change_standing(body: schemas.StandingCreate, call: TreasurerCall) -> schemas.StandingView:
+async def change_standing(body: StandingCreate, call: TreasurerCall) -> StandingView:
     """Set a contract's standing. A good one lets in the tickets that were held for it."""
     uow = call.uow(status=201)
     view = await contracts.change_standing(uow, body=body)

@@ -4,14 +4,15 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from billing import schemas
 from billing.domain.accounts import MAIN
 from billing.domain.funding import Lot
 from billing.domain.parties import Account, Contract
 from billing.repository import accounts, ledger, parties
+from billing.schemas.accounts import AccountDetailView, AccountView, EntryView, GrantCreate, GrantView, LotView
 from billing.usecases.admission import reconsider
-from billing.usecases.books import Why, add_grant, announce_balances, open_books, settle
+from billing.usecases.books import Why, add_grant, close_books, open_books
 from billing.usecases.charging import announce_charges
+from billing.usecases.settling import settle
 from plazo.kernel.errors import Fault, InvalidInput, Kind, NotFound, PlazoError
 from plazo.kernel.ids import new_id
 from plazo.kernel.time import format_instant
@@ -35,7 +36,7 @@ class NotGrantable(PlazoError):
     code = "not-grantable"
 
 
-async def grant(uow: UnitOfWork, *, account_id: UUID, body: schemas.GrantCreate) -> schemas.GrantView:
+async def grant(uow: UnitOfWork, *, account_id: UUID, body: GrantCreate) -> GrantView:
     """Top up an account: debts of its kind are paid, and who waited for the balance is let in, oldest first (SMA-14).
 
     :raises NotFound: if there is no such account
@@ -59,22 +60,20 @@ async def grant(uow: UnitOfWork, *, account_id: UUID, body: schemas.GrantCreate)
         books = await open_books(tx, contract, policy)
         main = books.main
         clauses = main.clauses if main is not None and account.name == MAIN else ()
-        await add_grant(
-            books, account_id=account_id, lot=lot, cause="grant", quantity=quantity, clauses=clauses, why=why
-        )
+        add_grant(books, account_id=account_id, lot=lot, cause="grant", quantity=quantity, clauses=clauses, why=why)
         settled = await settle(books, why=why, granted={account_id: lot})
         await announce_charges(books, settled, why=why, cause="grant")
-        announce_balances(books, why)
+        await close_books(books, why)
         await reconsider(tx, contract, why=why)
         shown = await _view(tx.connection, await _account(tx.connection, account_id), at=tx.now)
-        view = schemas.GrantView(lot_id=lot.lot_id, quantity=quantity, account=shown)
+        view = GrantView(lot_id=lot.lot_id, quantity=quantity, account=shown)
         tx.answer = view.model_dump(mode="json")
     return view
 
 
 async def list_accounts(
     uow: UnitOfWork, *, contract_id: UUID | None, customer_id: UUID | None, cursor: str | None, limit: int
-) -> Page[schemas.AccountView]:
+) -> Page[AccountView]:
     """Return the accounts a customer sees, with the allotment of this month and without what has expired."""
     after = position(cursor, UUID)
     async with uow.begin() as tx:
@@ -94,7 +93,7 @@ async def list_accounts(
 
 async def read_account(
     uow: UnitOfWork, *, account_id: UUID, customer_id: UUID | None, at: datetime | None, by: Axis
-) -> schemas.AccountDetailView:
+) -> AccountDetailView:
     """Return an account as it is now, or as it was `at` an instant by effective or by recording time.
 
     :raises NotFound: if there is none that the caller may see
@@ -110,13 +109,13 @@ async def read_account(
             balance = await accounts.balance_at(tx.connection, account_id, at=at, axis=_COLUMNS[by])
             available = await _available(tx.connection, account, at=at) if by == "effective" else None
             view = _shown(account, balance=balance, available=available)
-        lots = [schemas.LotView(**row) for row in await accounts.list_lots(tx.connection, account_id)]
-    return schemas.AccountDetailView(**view.model_dump(), lots=lots)
+        lots = [LotView(**row) for row in await accounts.list_lots(tx.connection, account_id)]
+    return AccountDetailView(**view.model_dump(), lots=lots)
 
 
 async def list_entries(
     uow: UnitOfWork, *, account_id: UUID, customer_id: UUID | None, cursor: str | None, limit: int
-) -> Page[schemas.EntryView]:
+) -> Page[EntryView]:
     """Return the entries of an account in the order in which they were written. :raises NotFound:"""
     after = position(cursor, int)
     async with uow.read() as connection:
@@ -124,7 +123,7 @@ async def list_entries(
         rows = await ledger.list_entries(
             connection, account_id=account_id, after=after[0] if after else None, limit=limit + 1
         )
-    return page_of([schemas.EntryView(**row) for row in rows], limit=limit, keys=lambda one: (one.seq,))
+    return page_of([EntryView(**row) for row in rows], limit=limit, keys=lambda one: (one.seq,))
 
 
 async def _account(connection: Connection, account_id: UUID, *, customer_id: UUID | None = None) -> Account:
@@ -143,7 +142,7 @@ async def bring_up_to_date(tx: Transaction, contract: Contract) -> None:
     why = Why(key=f"update:{new_id()}", reason="brought up to date", at=tx.now)
     settled = await settle(books, why=why)
     await announce_charges(books, settled, why=why, cause="allotment")
-    announce_balances(books, why)
+    await close_books(books, why)
 
 
 def _counted(account: Account, quantity: int | str) -> int:
@@ -159,7 +158,7 @@ def _counted(account: Account, quantity: int | str) -> int:
     return counted
 
 
-def _check_instants(body: schemas.GrantCreate, *, now: datetime) -> None:
+def _check_instants(body: GrantCreate, *, now: datetime) -> None:
     faults = []
     if body.effective_at is not None and body.effective_at > now:
         faults.append(Fault(pointer="/effective_at", message=f"expected at most now ({format_instant(now)})"))
@@ -175,17 +174,17 @@ async def _available(connection: Connection, account: Account, *, at: datetime) 
     return await accounts.available_at(connection, account.account_id, at=at)
 
 
-async def _view(connection: Connection, account: Account, *, at: datetime) -> schemas.AccountView:
+async def _view(connection: Connection, account: Account, *, at: datetime) -> AccountView:
     return _shown(account, balance=account.balance, available=await _available(connection, account, at=at))
 
 
-def _shown(account: Account, *, balance: int, available: int | None) -> schemas.AccountView:
+def _shown(account: Account, *, balance: int, available: int | None) -> AccountView:
     workday = account.unit_minutes if account.unit == "workday" else None
     text = {
         language: format_quantity(balance, account.counted_in, language=language, workday_minutes=workday)
         for language in ("es", "en")
     }
-    return schemas.AccountView(
+    return AccountView(
         account_id=account.account_id,
         contract_id=account.contract_id,
         name=account.name,

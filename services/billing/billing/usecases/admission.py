@@ -7,10 +7,10 @@ from billing.domain.accounts import MAIN
 from billing.domain.admission import Solvency, Verdict, decide_admission, is_in_force
 from billing.domain.parties import Contract, Ticket
 from billing.repository import accounts, parties
-from billing.usecases.books import Books, Why, announce_balances, open_books
+from billing.repository.policies import known_policy
+from billing.usecases.books import Books, Why, close_books, open_books, write
 from billing.usecases.charging import recharge
 from plazo.events.billing import AdmissionGranted, AdmissionWithheld
-from plazo.runtime import policies
 from plazo.runtime.inbox import NotYet
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
 
@@ -25,12 +25,12 @@ async def take_ticket(uow: UnitOfWork, *, ticket: Ticket, is_gated: bool) -> Non
         if not is_gated or contract is None:
             await parties.save_ticket(tx, ticket)
             return
-        policy = await policies.known_policy(tx.connection, policy=ticket.policy, version=ticket.policy_version)
-        books = await open_books(tx, contract, policy)
+        policy = await known_policy(tx, policy=ticket.policy, version=ticket.policy_version)
+        books = await open_books(tx, contract, policy, ticket_ids=[ticket.ticket_id])
         why = Why(key=f"opened:{ticket.ticket_id}", reason="ticket opened", at=ticket.opened_at)
         await recharge(books, ticket, why=why, cause="opened")  # brings allotments and expiries up to date
         await _decide(books, ticket, at=ticket.opened_at, why=why)
-        announce_balances(books, why)
+        await close_books(books, why)
 
 
 async def _contract_of(tx: Transaction, ticket: Ticket) -> Contract | None:
@@ -48,18 +48,19 @@ async def reconsider(tx: Transaction, contract: Contract, *, why: Why) -> None:
     What is granted counts from the instant of the cause, at the earliest from the ticket's opening.
     """
     for ticket in await parties.list_withheld(tx.connection, contract.contract_id):
-        policy = await policies.known_policy(tx.connection, policy=ticket.policy, version=ticket.policy_version)
-        books = await open_books(tx, contract, policy)
+        policy = await known_policy(tx, policy=ticket.policy, version=ticket.policy_version)
+        books = await open_books(tx, contract, policy, ticket_ids=[ticket.ticket_id])
         at = max(why.at, ticket.opened_at)
         in_force = is_in_force(contract.valid_from, contract.valid_until, at=at, zone=policy.timezone)
         await _decide(books, ticket, at=at, why=why, plan_in_force=in_force)
-        announce_balances(books, why)
+        await close_books(books, why)
 
 
 async def _decide(books: Books, ticket: Ticket, *, at: datetime, why: Why, plan_in_force: bool | None = None) -> None:
     tx, main = books.tx, books.main
     below = False
     if main is not None:
+        await write(books)
         # What is set aside for one ticket is not there for another, whichever opened first.
         look_at = max(at, tx.now) if main.on_minimum == "reserve" else at
         available = await accounts.available_at(tx.connection, books.prepaid_id(MAIN), at=look_at)

@@ -1,26 +1,27 @@
 """Rating a ticket's work anew, settling the difference, and saying what it changed for whom."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from billing.domain import explanation, rating
-from billing.domain.accounts import Terms
+from billing.domain.accounts import MAIN, Terms
 from billing.domain.explanation import Paid
 from billing.domain.funding import Draw, Overage
 from billing.domain.ledger import StoredDraw
 from billing.domain.parties import Ticket
+from billing.domain.quotes import extra_line, left_to_hold
 from billing.domain.rating import Line
-from billing.repository import accounts, ledger
-from billing.repository import work as work_repository
-from billing.usecases.books import Books, Settled, Why, settle
-from plazo.events.billing import ChargeAccrued
+from billing.usecases.books import Books, Why
+from billing.usecases.settling import Settled, settle
+from plazo.calendar import WorkingTime, compile_calendar
 from plazo.kernel.errors import Kind, PlazoError
 from plazo.kernel.ids import new_id
 from plazo.money import parse_minutes
-from plazo.policy.charging import Billing
-from plazo.policy.decide import Facts, first_match
-from plazo.runtime.unit_of_work import Transaction
+from plazo.policy.charging import Billing, Rate
+from plazo.policy.decide import Facts, calendar_of, first_match
+from plazo.policy.document import Policy
 
 
 class BalanceExhausted(PlazoError):
@@ -39,19 +40,24 @@ async def recharge(
 
     :raises BalanceExhausted: with `may_refuse`, if the policy refuses what no account covers
     """
-    tx, policy = books.tx, books.policy
+    await books.read_tickets([ticket.ticket_id])
     facts = books.contract.facts() | dict(ticket.facts)
+    work, quotes = books.held.work[ticket.ticket_id], books.held.quotes[ticket.ticket_id]
+    agreed = ticket.agreed_terms
     lines = rating.rate(
-        policy.billing,
+        books.policy.billing,
         facts=facts,
         accounts=books.terms,
-        zone=policy.timezone,
-        work=await work_repository.work_of(tx.connection, ticket.ticket_id),
+        zone=books.policy.timezone,
+        work=work,
+        calendars=_calendars(books.policy),
+        rates=agreed.rates if agreed else {},
     )
-    wanted = [_line_draw(books, ticket, line, facts) for line in lines]
-    if (hold := _hold_draw(books, ticket, lines)) is not None:
-        wanted.append(hold)
-    stored = {one.draw.draw_id: one for one in await ledger.draws_of(tx.connection, [ticket.ticket_id])}
+    extras = [extra for quote in quotes if (extra := extra_line(quote, work)) is not None]
+    overage_rate = agreed.overage_rate if agreed else None
+    wanted = [_line_draw(books, ticket, line, facts, overage_rate) for line in (*lines, *extras)]
+    wanted += _hold_draws(books, ticket, lines)
+    stored = {one.draw.draw_id: one for one in books.held.draws_of(ticket.ticket_id)}
     gone = stored.keys() - {one.draw.draw_id for one in wanted}
     settled = await settle(
         books,
@@ -82,16 +88,22 @@ def _check_covered(settled: Settled) -> None:
             )
 
 
-def _line_draw(books: Books, ticket: Ticket, line: Line, facts: Facts) -> StoredDraw:
+def _calendars(policy: Policy) -> dict[str, WorkingTime]:
+    """Return the calendars that work rules name, ready to count on."""
+    names = {rule.calendar for rule in policy.billing.work if rule.calendar}
+    return {name: compile_calendar(calendar_of(policy, name)) for name in names}
+
+
+def _line_draw(books: Books, ticket: Ticket, line: Line, facts: Facts, overage_rate: Rate | None) -> StoredDraw:
     terms = books.terms.get(line.account) if line.account else None
     draw = Draw(
         draw_id=line.work_id,
-        kind=line.kind,
+        kind="work" if line.kind in {"work", "extra"} else "no_show",
         at=line.at,
         quantity=line.quantity,
         counted_in=line.counted_in,
         unit_minutes=terms.unit_minutes if terms and terms.counted_in == "credit_unit" else 1,
-        overage=_overage(books.policy.billing, facts, terms),
+        overage=_overage(books.policy.billing, facts, terms, overage_rate),
     )
     return StoredDraw(
         draw=draw,
@@ -102,65 +114,80 @@ def _line_draw(books: Books, ticket: Ticket, line: Line, facts: Facts) -> Stored
     )
 
 
-def _overage(billing: Billing, facts: Facts, terms: Terms | None) -> Overage | None:
+def _overage(billing: Billing, facts: Facts, terms: Terms | None, agreed: Rate | None) -> Overage | None:
+    """Return what happens to what no lot covers; a price agreed in the contract goes before the policy's."""
     found = first_match(billing.overage, facts) if terms is not None else None
     if found is None:
         return None
     rule = found.rule
+    price = agreed or rule.rate
     return Overage(
         is_allowed=rule.allowed,
         increment=parse_minutes(rule.increment),
         rounding=rule.rounding,
-        minor=rule.rate.minor if rule.rate else None,
-        currency=rule.rate.currency if rule.rate else None,
-        per_minutes=parse_minutes(rule.rate.per) if rule.rate else 60,
+        minor=price.minor if price else None,
+        currency=price.currency if price else None,
+        per_minutes=parse_minutes(price.per) if price else 60,
         clauses=rule.clause,
     )
 
 
-def _hold_draw(books: Books, ticket: Ticket, lines: Iterable[Line]) -> StoredDraw | None:
-    """Return what is set aside for an open ticket: the minimum balance, less what its work has taken."""
+def _hold_draws(books: Books, ticket: Ticket, lines: Sequence[Line]) -> Iterator[StoredDraw]:
+    """Give what is set aside for an open ticket: for quotes that were accepted, and the rest of the minimum balance."""
+    if ticket.closed_at is not None:
+        return
+    held = 0
+    for quote in books.held.quotes[ticket.ticket_id]:
+        left = left_to_hold(quote, lines, books.held.work[ticket.ticket_id])
+        if left and quote.account in books.terms:
+            held += left if quote.account == MAIN else 0
+            yield _hold(
+                books, ticket, quote.account, quote.quote_id, at=quote.accepted_at, quantity=left, clauses=quote.clauses
+            )
     main = books.main
-    if (
-        main is None
-        or main.on_minimum != "reserve"
-        or ticket.admission != "granted"
-        or ticket.admitted_at is None
-        or ticket.closed_at is not None
-    ):
-        return None
+    if main is None or main.on_minimum != "reserve" or ticket.admission != "granted" or ticket.admitted_at is None:
+        return
     charged = sum(line.quantity for line in lines if line.account == main.name)
-    if (left := main.floor_to_begin - charged) <= 0:
-        return None
-    draw = Draw(draw_id=ticket.ticket_id, kind="hold", at=ticket.admitted_at, quantity=left, counted_in=main.counted_in)
-    return StoredDraw(
-        draw=draw, account_id=books.prepaid_id(main.name), ticket_id=ticket.ticket_id, clauses=main.clauses
-    )
+    if (left := main.floor_to_begin - charged - held) > 0:
+        yield _hold(
+            books, ticket, main.name, ticket.ticket_id, at=ticket.admitted_at, quantity=left, clauses=main.clauses
+        )
+
+
+def _hold(
+    books: Books,
+    ticket: Ticket,
+    account: str,
+    hold_id: UUID,
+    *,
+    at: datetime,
+    quantity: int,
+    clauses: tuple[str, ...],
+) -> StoredDraw:
+    counted_in = books.terms[account].counted_in
+    draw = Draw(draw_id=hold_id, kind="hold", at=at, quantity=quantity, counted_in=counted_in)
+    return StoredDraw(draw=draw, account_id=books.prepaid_id(account), ticket_id=ticket.ticket_id, clauses=clauses)
 
 
 async def announce_charges(
     books: Books, settled: Settled, *, why: Why, cause: str, always: UUID | None = None
 ) -> list[dict[str, Any]]:
-    """Write down and announce what settling changed for each ticket; for `always` also that nothing did."""
+    """Write down what settling changed for each ticket; for `always` also that nothing did."""
     concerned = {
         stored.ticket_id
         for stored in (*settled.before.values(), *settled.after.values())
         if stored.line is not None and stored.ticket_id is not None
     }
-    everything = await ledger.draws_of(books.tx.connection, concerned)
-    expiries = await accounts.expiries_of(
-        books.tx.connection, {part.lot_id for one in everything for part in one.funding if part.lot_id}
-    )
+    await books.read_tickets(concerned)
+    expiries = {lot.lot_id: lot.expires_at for lots in books.held.lots.values() for lot in lots.values()}
     charges: list[dict[str, Any]] = []
     for ticket_id in sorted(concerned):
-        draws = [one for one in everything if one.ticket_id == ticket_id and one.line is not None]
+        draws = [one for one in books.held.draws_of(ticket_id) if one.line is not None]
         deltas = _deltas(books, settled, ticket_id)
         if not deltas and ticket_id == always:
             deltas = {_quiet_account(draws): 0}
         charges += _charges(books, ticket_id, draws, deltas, expiries=expiries, why=why, cause=cause)
-    await ledger.add_charges(books.tx, charges)
-    for one in charges:
-        _emit(books.tx, one, why)
+    books.unwritten.charges += charges
     return charges
 
 
@@ -261,12 +288,3 @@ def _line_view(paid: Paid) -> dict[str, Any]:
             for part in paid.funding
         ],
     }
-
-
-def _emit(tx: Transaction, charge: Mapping[str, Any], why: Why) -> None:
-    fields = ChargeAccrued.model_fields.keys()
-    tx.emit(
-        ChargeAccrued(**{name: value for name, value in charge.items() if name in fields}),
-        about=charge["ticket_id"],
-        occurred_at=why.at,
-    )

@@ -1,10 +1,11 @@
 """Contracts as billing follows them: accounts, standing, and who is let in because of a change."""
 
-from billing import schemas
 from billing.domain.parties import Contract
 from billing.repository import parties
+from billing.schemas.accounts import StandingCreate, StandingView
 from billing.usecases.admission import reconsider
-from billing.usecases.books import Why, announce_balances, open_books, settle
+from billing.usecases.books import Why, close_books, open_books
+from billing.usecases.settling import settle
 from plazo.events.billing import AccountStandingChanged
 from plazo.kernel.errors import NotFound
 from plazo.kernel.ids import new_id
@@ -23,11 +24,11 @@ async def sign_contract(uow: UnitOfWork, *, contract: Contract, why: Why) -> Non
         if policy is not None:
             books = await open_books(tx, contract, policy)
             await settle(books, why=why)
-            announce_balances(books, why)
+            await close_books(books, why)
         await reconsider(tx, contract, why=why)
 
 
-async def change_standing(uow: UnitOfWork, *, body: schemas.StandingCreate) -> schemas.StandingView:
+async def change_standing(uow: UnitOfWork, *, body: StandingCreate) -> StandingView:
     """Set a contract's standing from now on; a good one lets in who was kept out for it (SMA-02).
 
     :raises NotFound: if there is no such contract
@@ -44,7 +45,7 @@ async def change_standing(uow: UnitOfWork, *, body: schemas.StandingCreate) -> s
             event = AccountStandingChanged(contract_id=contract.contract_id, standing=body.standing)
             tx.emit(event, about=contract.contract_id, occurred_at=tx.now)
         await reconsider(tx, contract, why=Why(key=f"standing:{new_id()}", reason=body.reason, at=tx.now))
-        view = schemas.StandingView(
+        view = StandingView(
             contract_id=contract.contract_id, standing=body.standing, reason=body.reason, effective_at=tx.now
         )
         tx.answer = view.model_dump(mode="json")

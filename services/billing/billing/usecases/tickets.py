@@ -7,10 +7,11 @@ from uuid import UUID
 
 from billing.domain.parties import FactValue, Ticket
 from billing.repository import parties
+from billing.repository.policies import known_policy
 from billing.usecases.admission import reconsider
-from billing.usecases.books import Why, announce_balances, open_books
+from billing.usecases.books import Why, close_books, open_books
 from billing.usecases.charging import recharge
-from plazo.runtime import policies
+from billing.usecases.service_credits import reconsider_credits
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
 
 
@@ -43,8 +44,10 @@ async def _change(
     changed: Ticket = replace(ticket, facts=ticket.facts if facts is None else facts, closed_at=closed_at)
     await parties.save_ticket(tx, changed)
     if contract is not None:
-        policy = await policies.known_policy(tx.connection, policy=ticket.policy, version=ticket.policy_version)
-        books = await open_books(tx, contract, policy)
+        policy = await known_policy(tx, policy=ticket.policy, version=ticket.policy_version)
+        books = await open_books(tx, contract, policy, ticket_ids=[ticket_id])
         await recharge(books, changed, why=why, cause="facts_changed" if facts is not None else "closed")
-        announce_balances(books, why)
+        await close_books(books, why)
+        if facts is not None:
+            await reconsider_credits(tx, contract, ticket_id, why=why)
         await reconsider(tx, contract, why=why)

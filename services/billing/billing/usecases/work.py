@@ -1,25 +1,26 @@
 """Logging work, taking it back, and saying beforehand what it would cost: all by one path."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from billing import schemas
-from billing.domain.parties import Contract, Ticket
+from billing.domain.parties import Ticket
 from billing.domain.rating import Work
-from billing.repository import ledger, parties
+from billing.repository import ledger
 from billing.repository import work as work_repository
+from billing.repository.books import NewWork
+from billing.repository.policies import known_policy
+from billing.schemas.work import ChargedWorkView, ChargeView, VoidCreate, WorkCreate, WorkView
 from billing.usecases.admission import reconsider
-from billing.usecases.books import Why, announce_balances, open_books
+from billing.usecases.books import Books, Why, close_books, open_books
 from billing.usecases.charging import recharge
+from billing.usecases.subjects import Subject, check_facts, find_subject
 from plazo.kernel.errors import Fault, InvalidInput, Kind, NotFound, PlazoError
 from plazo.kernel.ids import new_id
 from plazo.kernel.time import format_instant
 from plazo.policy.charging import Billing
 from plazo.policy.decide import Facts, first_match
-from plazo.policy.document import Policy
-from plazo.policy.facts import BUILT_IN
-from plazo.runtime import policies
 from plazo.runtime.pagination import Page, page_of, position
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
 
@@ -31,18 +32,18 @@ class TicketHeld(PlazoError):
     code = "ticket-held"
 
 
-class NoContract(PlazoError):
-    """The ticket has no contract that says what work costs."""
-
-    kind = Kind.CONFLICT
-    code = "no-contract"
-
-
 class QuoteRequired(PlazoError):
     """The customer must accept a quote before this work is logged (SMA-18)."""
 
     kind = Kind.CONFLICT
     code = "quote-required"
+
+
+class QuoteNotAccepted(PlazoError):
+    """The work names a quote that is not accepted, or is over."""
+
+    kind = Kind.CONFLICT
+    code = "quote-not-accepted"
 
 
 class AlreadyVoided(PlazoError):
@@ -52,23 +53,7 @@ class AlreadyVoided(PlazoError):
     code = "already-voided"
 
 
-class _Undone(Exception):
-    """Carries the answer of a dry run out of the transaction that it rolls back."""
-
-    def __init__(self, charges: list[schemas.ChargeView]) -> None:
-        super().__init__("undone")
-        self.charges = charges
-
-
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    """A ticket that may be worked on, and its contract, both locked."""
-
-    ticket: Ticket
-    contract: Contract
-
-
-async def log_work(uow: UnitOfWork, *, body: schemas.WorkCreate, logged_by: str) -> schemas.ChargedWorkView:
+async def log_work(uow: UnitOfWork, *, body: WorkCreate, logged_by: str) -> ChargedWorkView:
     """Write down work and charge the ticket for all its work anew.
 
     :raises NotFound: if there is no such ticket
@@ -78,23 +63,22 @@ async def log_work(uow: UnitOfWork, *, body: schemas.WorkCreate, logged_by: str)
     :raises InvalidInput: for work in the future
     """
     async with uow.begin() as tx:
-        work = _work_of(body)
-        charges = await _log(tx, work, body, logged_by=logged_by)
-        view = schemas.ChargedWorkView(work=await _work_view(tx, work.work_id), charges=charges)
+        view = await charge_work(tx, body, logged_by=logged_by)
         tx.answer = view.model_dump(mode="json")
     return view
 
 
-async def preview_work(uow: UnitOfWork, *, body: schemas.WorkCreate, logged_by: str) -> schemas.PreviewView:
-    """Say what work would cost, by logging it and undoing that. Raises what :func:`log_work` raises."""
-    try:
-        async with uow.begin() as tx:
-            raise _Undone(await _log(tx, _work_of(body), body, logged_by=logged_by))
-    except _Undone as undone:
-        return schemas.PreviewView(charges=undone.charges)
+async def charge_work(
+    tx: Transaction, body: WorkCreate, *, logged_by: str, reference: str | None = None
+) -> ChargedWorkView:
+    """Write down work in an open transaction. Raises what :func:`log_work` raises."""
+    work = _work_of(body)
+    charges = await _log(tx, work, body, logged_by=logged_by, reference=reference)
+    view = _new_view(tx, work, body, logged_by=logged_by, reference=reference)
+    return ChargedWorkView(work=view, charges=charges)
 
 
-async def void_work(uow: UnitOfWork, *, work_id: UUID, body: schemas.VoidCreate) -> schemas.ChargedWorkView:
+async def void_work(uow: UnitOfWork, *, work_id: UUID, body: VoidCreate) -> ChargedWorkView:
     """Take work back: the ticket is charged as if it had not been done, by entries that compensate.
 
     :raises NotFound: if there is no such work
@@ -104,19 +88,19 @@ async def void_work(uow: UnitOfWork, *, work_id: UUID, body: schemas.VoidCreate)
         row = await work_repository.find_work(tx.connection, work_id)
         if row is None:
             raise NotFound(f"there is no work {work_id}")
-        subject = await _subject(tx, row["ticket_id"])
+        subject = await find_subject(tx, row["ticket_id"])
         if not await work_repository.void_work(tx, work_id, reason=body.reason):
             raise AlreadyVoided(f"work {work_id} was voided before")
         why = Why(key=f"void:{work_id}", reason=body.reason, at=tx.now)
-        charges = await _recharge(tx, subject, why=why, cause="void", may_refuse=False)
-        view = schemas.ChargedWorkView(work=await _work_view(tx, work_id), charges=charges)
+        charges = await _recharge(tx, subject, why=why, cause="void")
+        view = ChargedWorkView(work=await _work_view(tx, work_id), charges=charges)
         tx.answer = view.model_dump(mode="json")
     return view
 
 
 async def list_work(
     uow: UnitOfWork, *, ticket_id: UUID, customer_id: UUID | None, cursor: str | None, limit: int
-) -> Page[schemas.WorkView]:
+) -> Page[WorkView]:
     """Return the work of a ticket in the order in which it was done, voided work too."""
     async with uow.read() as connection:
         rows = await work_repository.list_work(
@@ -126,14 +110,12 @@ async def list_work(
             after=position(cursor, datetime, UUID),
             limit=limit + 1,
         )
-    return page_of(
-        [schemas.WorkView(**row) for row in rows], limit=limit, keys=lambda one: (one.started_at, one.work_id)
-    )
+    return page_of([WorkView(**row) for row in rows], limit=limit, keys=lambda one: (one.started_at, one.work_id))
 
 
 async def list_charges(
     uow: UnitOfWork, *, ticket_id: UUID, customer_id: UUID | None, cursor: str | None, limit: int
-) -> Page[schemas.ChargeView]:
+) -> Page[ChargeView]:
     """Return the charges of a ticket in the order in which they were made."""
     after = position(cursor, int)
     async with uow.read() as connection:
@@ -146,11 +128,11 @@ async def list_charges(
         )
     places = {row["charge_id"]: row["seq"] for row in rows}
     return page_of(
-        [schemas.ChargeView.model_validate(row) for row in rows], limit=limit, keys=lambda one: (places[one.charge_id],)
+        [ChargeView.model_validate(row) for row in rows], limit=limit, keys=lambda one: (places[one.charge_id],)
     )
 
 
-def _work_of(body: schemas.WorkCreate) -> Work:
+def _work_of(body: WorkCreate) -> Work:
     return Work(
         work_id=new_id(),
         kind=body.kind,
@@ -158,74 +140,104 @@ def _work_of(body: schemas.WorkCreate) -> Work:
         minutes=body.minutes,
         facts=body.facts,
         appointment=body.appointment,
+        quote_id=body.quote_id,
     )
 
 
-async def _log(tx: Transaction, work: Work, body: schemas.WorkCreate, *, logged_by: str) -> list[schemas.ChargeView]:
+async def _log(
+    tx: Transaction, work: Work, body: WorkCreate, *, logged_by: str, reference: str | None
+) -> list[ChargeView]:
     if work.started_at > tx.now:
         message = f"expected work that was done, at most now ({format_instant(tx.now)})"
         raise InvalidInput("the work lies in the future", faults=[Fault(pointer="/started_at", message=message)])
-    subject = await _subject(tx, body.ticket_id)
+    subject = await find_subject(tx, body.ticket_id)
     if subject.ticket.admission == "withheld":
         raise TicketHeld(
             f"ticket {subject.ticket.number} is held: {subject.ticket.held_for}",
             clause=", ".join(subject.ticket.held_clauses),
         )
-    await work_repository.insert_work(
-        tx, work, ticket_id=body.ticket_id, description=body.description, logged_by=logged_by
+    new = NewWork(
+        work, ticket_id=body.ticket_id, description=body.description, logged_by=logged_by, reference=reference
     )
     why = Why(key=f"work:{work.work_id}", reason=work.kind, at=work.started_at)
-    return await _recharge(tx, subject, why=why, cause=work.kind, may_refuse=True, work=work)
+    return await _charge(tx, subject, why=why, new=new)
 
 
-async def _subject(tx: Transaction, ticket_id: UUID) -> _Subject:
-    contract = await parties.find_contract_of(tx.connection, ticket_id, lock=True)
-    ticket = await parties.find_ticket(tx.connection, ticket_id, lock=True)
-    if ticket is None:
-        raise NotFound(f"there is no ticket {ticket_id}")
-    if contract is None:
-        raise NoContract(f"ticket {ticket.number} has no contract that says what work costs")
-    return _Subject(ticket=ticket, contract=contract)
+async def _charge(tx: Transaction, subject: Subject, *, why: Why, new: NewWork) -> list[ChargeView]:
+    """Charge a ticket for one more piece of work."""
+    ticket, contract, work = subject.ticket, subject.contract, new.work
+    policy = await known_policy(tx, policy=ticket.policy, version=ticket.policy_version)
+    check_facts(policy, work)
+    account = policy.billing.account
+    holds = account is not None and account.on_minimum == "reserve" and ticket.admitted_at is not None
+    since = min(work.started_at, ticket.admitted_at) if holds and ticket.admitted_at else work.started_at
+    books = await open_books(
+        tx, contract, policy, ticket_ids=[ticket.ticket_id], since=None if work.quote_id else since
+    )
+    if work.quote_id is not None:
+        work = replace(work, facts={**work.facts, "quote_accepted": _is_accepted(books, ticket, work.quote_id)})
+        new = replace(new, work=work)
+    _check_quote(policy.billing, {**contract.facts(), **ticket.facts, **work.facts}, work)
+    books.held.work[ticket.ticket_id].append(work)
+    books.unwritten.work.append(new)
+    charges = await recharge(books, ticket, why=why, cause=work.kind, may_refuse=True)
+    await close_books(books, why)
+    return _views(charges, ticket)
 
 
-async def _recharge(
-    tx: Transaction, subject: _Subject, *, why: Why, cause: str, may_refuse: bool, work: Work | None = None
-) -> list[schemas.ChargeView]:
+async def _recharge(tx: Transaction, subject: Subject, *, why: Why, cause: str) -> list[ChargeView]:
+    """Charge a ticket for its work as it stands now."""
     ticket, contract = subject.ticket, subject.contract
-    policy = await policies.known_policy(tx.connection, policy=ticket.policy, version=ticket.policy_version)
-    if work is not None:
-        _check_facts(policy, work)
-        _check_quote(policy.billing, {**contract.facts(), **ticket.facts, **work.facts}, work)
-    books = await open_books(tx, contract, policy)
-    charges = await recharge(books, ticket, why=why, cause=cause, may_refuse=may_refuse)
-    announce_balances(books, why)
-    if work is None:
-        await reconsider(tx, contract, why=why)
-    charges.sort(key=lambda charge: charge["ticket_id"] != ticket.ticket_id)
-    return [schemas.ChargeView.model_validate(charge) for charge in charges]
+    policy = await known_policy(tx, policy=ticket.policy, version=ticket.policy_version)
+    books = await open_books(tx, contract, policy, ticket_ids=[ticket.ticket_id])
+    charges = await recharge(books, ticket, why=why, cause=cause)
+    await close_books(books, why)
+    await reconsider(tx, contract, why=why)
+    return _views(charges, ticket)
 
 
-def _check_facts(policy: Policy, work: Work) -> None:
-    unknown = [name for name in work.facts if name not in BUILT_IN and name not in policy.facts]
-    if unknown:
-        known = ", ".join(sorted(policy.facts)) or "none of its own"
-        message = f"policy {policy.policy} knows no such fact; beside the common ones it declares {known}"
-        raise InvalidInput(
-            "the facts of the work do not fit the policy",
-            faults=[Fault(pointer=f"/facts/{name}", message=message) for name in unknown],
-        )
+def _views(charges: list[dict[str, Any]], ticket: Ticket) -> list[ChargeView]:
+    """Show charges, those of the ticket itself first."""
+    charges = sorted(charges, key=lambda charge: charge["ticket_id"] != ticket.ticket_id)
+    return [ChargeView.model_validate(charge) for charge in charges]
+
+
+def _is_accepted(books: Books, ticket: Ticket, quote_id: UUID) -> bool:
+    """Tell that a quote is accepted. :raises QuoteNotAccepted: if it is not, or not for this ticket"""
+    if not any(quote.holds and quote.quote_id == quote_id for quote in books.held.quotes[ticket.ticket_id]):
+        raise QuoteNotAccepted(f"ticket {ticket.number} has no accepted quote {quote_id}")
+    return True
 
 
 def _check_quote(billing: Billing, facts: Facts, work: Work) -> None:
     found = first_match(billing.work, facts) if work.kind == "work" else None
     if found is not None and found.rule.quote_required and facts.get("quote_accepted") is not True:
         raise QuoteRequired(
-            "this work takes a quote that the customer accepted: state the fact quote_accepted on the ticket",
+            "this work takes a quote that the customer accepted: name it in quote_id",
             clause=", ".join(found.rule.clause),
         )
 
 
-async def _work_view(tx: Transaction, work_id: UUID) -> schemas.WorkView:
+def _new_view(tx: Transaction, work: Work, body: WorkCreate, *, logged_by: str, reference: str | None) -> WorkView:
+    return WorkView(
+        work_id=work.work_id,
+        ticket_id=body.ticket_id,
+        kind=work.kind,
+        started_at=work.started_at,
+        minutes=work.minutes,
+        facts=dict(work.facts),
+        appointment=work.appointment,
+        description=body.description,
+        logged_by=logged_by,
+        recorded_at=tx.now,
+        voided_at=None,
+        void_reason=None,
+        quote_id=work.quote_id,
+        reference=reference,
+    )
+
+
+async def _work_view(tx: Transaction, work_id: UUID) -> WorkView:
     row = await work_repository.find_work(tx.connection, work_id)
     assert row is not None, "it was written in this transaction"
-    return schemas.WorkView(**row)
+    return WorkView(**row)
