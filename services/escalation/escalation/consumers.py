@@ -5,17 +5,22 @@ from uuid import UUID
 
 from escalation.domain.ticket import Ticket, TicketState
 from escalation.repository.tickets import Customer
-from escalation.usecases import copying, escalating, following
+from escalation.usecases import announcing, copying, digesting, escalating, following
 from plazo.events import tickets
+from plazo.events.billing import AccountLow
 from plazo.events.envelope import Event
 from plazo.events.sla_clock import (
     ClockBreached,
     ClockBreachRetracted,
     ClockCancelled,
+    ClockRescheduled,
+    ClockStarted,
     ClockStopped,
     ClockWarned,
     TimerFired,
 )
+from plazo.events.ticket_intake import RequestQuarantined, RequestRefused
+from plazo.events.ticket_life import PlaybookExhausted, TicketMerged
 from plazo.events.tickets import (
     ContractSigned,
     CustomerRegistered,
@@ -100,9 +105,19 @@ async def on_ticket_closed(uow: UnitOfWork, received: Received[TicketClosed]) ->
     await following.end_ticket(uow, state=TicketState.CLOSED, **_news(received))
 
 
+async def on_ticket_merged(uow: UnitOfWork, received: Received[TicketMerged]) -> None:
+    """End what escalated a ticket that goes on in another one."""
+    await following.end_ticket(uow, state=TicketState.CLOSED, **_news(received))
+
+
 async def on_ticket_reopened(uow: UnitOfWork, received: Received[TicketReopened]) -> None:
     """Give a ticket that is work again to somebody."""
     await following.reopen_ticket(uow, **_news(received))
+
+
+async def on_playbook_exhausted(uow: UnitOfWork, received: Received[PlaybookExhausted]) -> None:
+    """Move a ticket on whose possible solutions are exhausted. SKE-03"""
+    await following.exhaust_playbook(uow, **_news(received))
 
 
 async def on_ticket_answered(uow: UnitOfWork, received: Received[TicketAnswered]) -> None:
@@ -110,6 +125,11 @@ async def on_ticket_answered(uow: UnitOfWork, received: Received[TicketAnswered]
     news = _news(received)
     news.pop("at")
     await following.tell_of_ticket_event(uow, facts={"activity": received.payload.activity}, **news)
+
+
+async def on_request_not_taken(uow: UnitOfWork, received: Received[RequestQuarantined | RequestRefused]) -> None:
+    """Answer whoever sent a request that is kept and no ticket. EXP-01, SMA-02"""
+    await announcing.tell_of_request(uow, received.payload, cause=received.envelope.id)
 
 
 async def on_other_ticket_event(uow: UnitOfWork, received: Received[Event]) -> None:
@@ -127,6 +147,11 @@ def _news(received: Received[Any]) -> dict[str, Any]:
         "cause": envelope.id,
         "at": envelope.occurred_at,
     }
+
+
+async def on_clock_moved(uow: UnitOfWork, received: Received[ClockStarted | ClockRescheduled]) -> None:
+    """Note when a promise is due."""
+    await escalating.follow_clock(uow, ticket_id=received.payload.ticket_id, clock=received.payload.clock)
 
 
 async def on_clock_warned(uow: UnitOfWork, received: Received[ClockWarned]) -> None:
@@ -156,7 +181,7 @@ async def on_clock_breach_retracted(uow: UnitOfWork, received: Received[ClockBre
     await escalating.retract_breach(
         uow,
         ticket_id=event.ticket_id,
-        clock_id=event.clock.clock_id,
+        clock=event.clock,
         is_promise_changed=event.because == "facts_changed" and event.clock.state != "met",
         at=received.envelope.occurred_at,
     )
@@ -168,7 +193,7 @@ async def on_clock_ended(uow: UnitOfWork, received: Received[ClockStopped | Cloc
     await escalating.end_clock(
         uow,
         ticket_id=event.ticket_id,
-        clock_id=event.clock.clock_id,
+        clock=event.clock,
         reason=event.name,
         at=received.envelope.occurred_at,
     )
@@ -179,6 +204,12 @@ async def on_timer_fired(uow: UnitOfWork, received: Received[TimerFired]) -> Non
     event = received.payload
     if event.requested_by != "escalation":
         return
+    if "window_id" in event.context:
+        await digesting.release_window(uow, window_id=UUID(event.context["window_id"]), at=event.due_at)
+        return
+    if "look_for_agent" in event.context:
+        await following.look_again(uow, ticket_id=received.envelope.aggregate_id, at=event.due_at)
+        return
     await escalating.take_timed_step(
         uow,
         ticket_id=received.envelope.aggregate_id,
@@ -187,6 +218,12 @@ async def on_timer_fired(uow: UnitOfWork, received: Received[TimerFired]) -> Non
         timer_id=event.timer_id,
         due_at=event.due_at,
     )
+
+
+async def on_account_low(uow: UnitOfWork, received: Received[AccountLow]) -> None:
+    """Tell whom the policy names that a balance is low."""
+    envelope = received.envelope
+    await announcing.tell_of_low_balance(uow, received.payload, cause=envelope.id, at=envelope.occurred_at)
 
 
 _OF_TICKETS: Handlers = {
@@ -199,8 +236,12 @@ _OF_TICKETS: Handlers = {
     TicketFactsChanged: on_ticket_facts_changed,
     TicketResolved: on_ticket_resolved,
     TicketClosed: on_ticket_closed,
+    TicketMerged: on_ticket_merged,
     TicketReopened: on_ticket_reopened,
+    PlaybookExhausted: on_playbook_exhausted,
     TicketAnswered: on_ticket_answered,
+    RequestQuarantined: on_request_not_taken,
+    RequestRefused: on_request_not_taken,
 }
 
 HANDLERS: dict[str, Handlers] = {
@@ -208,6 +249,8 @@ HANDLERS: dict[str, Handlers] = {
     "tickets": {event: on_other_ticket_event for event in tickets.EVENTS if event.name.startswith("ticket.")}
     | dict(_OF_TICKETS),
     "sla_clock": {
+        ClockStarted: on_clock_moved,
+        ClockRescheduled: on_clock_moved,
         ClockWarned: on_clock_warned,
         ClockBreached: on_clock_breached,
         ClockBreachRetracted: on_clock_breach_retracted,
@@ -215,4 +258,5 @@ HANDLERS: dict[str, Handlers] = {
         ClockCancelled: on_clock_ended,
         TimerFired: on_timer_fired,
     },
+    "billing": {AccountLow: on_account_low},
 }

@@ -15,6 +15,7 @@ from uuid import UUID
 import asyncpg
 import httpx
 from harness import OPERATOR_KEY, Client
+from integration.escalation.postbox import Postbox, open_postbox
 
 from escalation.app import SERVICE
 from plazo.events import sla_clock, tickets
@@ -47,6 +48,7 @@ class Alone:
 
     app: Any
     owner_url: str
+    postbox: Postbox
     versions: Counter[tuple[str, UUID]] = field(default_factory=Counter)
 
     @property
@@ -85,8 +87,8 @@ class Alone:
         """Look into the database, across desks."""
         return await self.runtime.database.system.fetch(sql, *arguments)
 
-    async def new_desk(self) -> "Desk":
-        """Make a sandbox desk with a key for each role."""
+    async def new_desk(self, *, sandbox: bool = True) -> "Desk":
+        """Make a desk with a key for each role."""
         desk = Desk(alone=self, desk_id=new_id())
         keys = {}
         for role in ("administrator", "agent", "requester"):
@@ -101,9 +103,9 @@ class Alone:
             desk.clients[role] = self.client(made.token)
         created = tickets.DeskCreated(
             desk_name=f"desk {secrets.token_hex(3)}",
-            sandbox=True,
+            sandbox=sandbox,
             timezone="UTC",
-            clock_at=MONDAY,
+            clock_at=MONDAY if sandbox else None,
             key=keys.pop("administrator"),
         )
         await desk.hear(created, about=desk.desk_id)
@@ -241,6 +243,7 @@ async def running_alone(data: Path) -> AsyncIterator[Alone]:
         await asyncio.gather(postgres.start(), nats.start())
         stack.push_async_callback(postgres.stop)
         stack.push_async_callback(nats.stop)
+        postbox = await stack.enter_async_context(open_postbox())
         urls = await postgres.create_database("escalation")
         await migrations.upgrade("escalation", dsn=urls.owner)
         settings = Settings(
@@ -249,7 +252,10 @@ async def running_alone(data: Path) -> AsyncIterator[Alone]:
             nats_url=nats.url,
             operator_key=OPERATOR_KEY,
             log_level="error",
+            smtp_url=postbox.url,
+            public_url="https://desk.example.com",
+            webhook_allowed_networks="127.0.0.0/8",
         )
         app = create_app(SERVICE, settings=settings)
         async with app.router.lifespan_context(app):
-            yield Alone(app=app, owner_url=urls.owner)
+            yield Alone(app=app, owner_url=urls.owner, postbox=postbox)

@@ -1,11 +1,17 @@
 """Who is told what, once."""
 
 from datetime import date, timedelta
+from typing import Any
 
-from integration.escalation.alone import MONDAY, Alone, Desk
+import pytest
+from integration.escalation.alone import MONDAY, Alone, Desk, shipped
 
 from plazo.events import tickets
+from plazo.events.billing import AccountLow
+from plazo.events.ticket_intake import RequestQuarantined, RequestRefused, TicketPartsMissing
+from plazo.events.ticket_life import ContactAttempted, VendorAnswered
 from plazo.kernel.ids import new_id
+from plazo.runtime.inbox import NotYet
 
 LATER = MONDAY + timedelta(hours=1)
 
@@ -23,7 +29,7 @@ class TestNotifications:
         assert message["subject"] == "Ticket IRE-7 registrado"
         # 13:00 UTC is 15:00 in Madrid.
         assert message["body"] == "Alta: 04/05/2026 15:00 (Europe/Madrid). Descripción inicial: La taquilla no cobra"
-        assert (message["state"], message["clauses"], message["event"]) == ("sent", ["IRE-10"], "ticket.opened")
+        assert (message["state"], message["clauses"], message["event"]) == ("delivered", ["IRE-10"], "ticket.opened")
         (event,) = await own_desk.events("message.queued.v1", about=ticket)
         assert event["data"]["event"] == "ticket.opened"
         assert await own_desk.admin.ok("GET", f"/v1/messages/{message['message_id']}") == message
@@ -154,3 +160,160 @@ class TestRevision:
         assert told[0]["subject"] == "Política de soporte 2026-06"
         assert told[0]["body"].startswith("Rige desde el 01/06/2026: ")
         assert told[0]["clauses"] == ["PRO-01"]
+        announced = await own_desk.events("message.queued.v1")
+        assert [(one["data"]["event"], one["data"]["ticket_id"]) for one in announced] == [
+            ("policy.published", None)
+        ] * 2
+
+
+class TestRequests:
+    """A request that is no ticket is answered too."""
+
+    def request(self, **given: Any) -> RequestQuarantined:
+        ordinary = {
+            "request_id": new_id(),
+            "channel": "email",
+            "subject": "No puedo vender",
+            "contact_name": None,
+            "contact_email": "eva@example.com",
+            "customer_id": None,
+            "contact_id": None,
+            "contract_id": None,
+            "policy": "expande",
+            "policy_version": None,
+            "language": "es",
+            "reason": "unauthorized_contact",
+            "note": {"es": "Solo el administrador", "en": "Only the administrator"},
+            "clauses": ("EXP-01",),
+            "received_at": MONDAY,
+        }
+        return RequestQuarantined(**(ordinary | given))
+
+    async def test_the_sender_and_the_customer_s_own_address_are_told(self, own_desk: Desk) -> None:
+        """EXP-01."""
+        await own_desk.publish("expande")
+        registered = tickets.CustomerRegistered(
+            customer_id=own_desk.customer_id,
+            customer_name="Cines del Sur",
+            segment=None,
+            language="es",
+            timezone=None,
+            email="cines@example.com",
+        )
+        await own_desk.hear(registered, about=own_desk.customer_id)
+
+        asked = self.request(customer_id=own_desk.customer_id)
+        await own_desk.hear(asked, about=asked.request_id)
+
+        told = (await own_desk.admin.ok("GET", "/v1/messages"))["items"]
+        assert [(one["to"], one["role"]) for one in told] == [
+            ("eva@example.com", "requester"),
+            ("cines@example.com", "customer_administrator"),
+        ]
+        assert told[0]["body"].endswith("Lo conservamos: No puedo vender")
+        assert (told[0]["clauses"], told[0]["state"], told[0]["ticket_id"]) == (["EXP-01"], "delivered", None)
+        events = await own_desk.events("message.queued.v1", about=asked.request_id)
+        assert [one["data"]["ticket_id"] for one in events] == [None, None]
+
+    async def test_one_under_no_policy_has_nobody_to_speak_for(self, own_desk: Desk) -> None:
+        asked = self.request(policy=None)
+
+        await own_desk.hear(asked, about=asked.request_id)
+
+        assert (await own_desk.admin.ok("GET", "/v1/messages"))["items"] == []
+
+    async def test_a_refusal_is_told_only_where_the_policy_says_so(self, own_desk: Desk) -> None:
+        await own_desk.publish("expande")
+        asked = RequestRefused(**self.request(reason="not_by_phone").model_dump())
+
+        await own_desk.hear(asked, about=asked.request_id)
+
+        assert (await own_desk.admin.ok("GET", "/v1/messages"))["items"] == []
+
+
+class TestLife:
+    """The rest of a ticket's life."""
+
+    async def test_missing_parts_are_asked_for_in_the_language_of_the_customer(self, own_desk: Desk) -> None:
+        """SMA-04."""
+        ticket = await own_desk.ticket("smartcloud", language="en")
+        missing = (
+            {"es": "el resultado esperado", "en": "the expected result"},
+            {"es": "la categoría", "en": "category"},
+        )
+        lacking = TicketPartsMissing(parts=("expected_result", "category"), missing=missing, clauses=("SMA-04",))
+        await own_desk.hear(lacking, about=ticket, at=LATER)
+
+        message = (await own_desk.messages(ticket))[-1]
+
+        assert (message["template"], message["clauses"]) == ("parts_missing", ["SMA-04"])
+        assert message["body"] == "Please complete: the expected result, category"
+
+    async def test_an_attempt_says_which_one_it_is_and_until_when(self, own_desk: Desk) -> None:
+        """PRO-20."""
+        ticket = await own_desk.ticket("prodequa")
+        tried = {"attempt_id": new_id(), "channel": "phone", "result": "no_answer", "by": "leo"}
+        counted = ContactAttempted(**tried, attempt=2, closes_at=MONDAY + timedelta(days=4))
+        await own_desk.hear(counted, about=ticket, at=LATER)
+
+        _, message = await own_desk.messages(ticket)
+
+        # 13:00 UTC is 08:00 in Lima.
+        assert message["body"] == "Intento 2. Sin respuesta, el ticket se cerrará el 08/05/2026 08:00 (America/Lima)."
+        assert message["clauses"] == ["PRO-20"]
+
+    async def test_the_manufacturer_s_answer_is_passed_on_with_its_reference(self, own_desk: Desk) -> None:
+        """IRE-17."""
+        ticket = await own_desk.ticket("ireo")
+        answer = VendorAnswered(vendor="Fabricante", vendor_reference="FR-2231", text="Prevista")
+        await own_desk.hear(answer, about=ticket, at=LATER)
+
+        message = (await own_desk.messages(ticket))[-1]
+
+        assert (message["body"], message["clauses"]) == ("Referencia del fabricante: FR-2231", ["IRE-17"])
+
+
+class TestBalance:
+    """A balance that is low."""
+
+    async def test_the_customer_is_told_how_low_it_is(self, own_desk: Desk) -> None:
+        """SMA-14. The contract may be heard of later."""
+        await own_desk.publish("smartcloud")
+        low = AccountLow(
+            account_id=new_id(),
+            contract_id=new_id(),
+            customer_id=own_desk.customer_id,
+            account_name="Créditos",
+            unit="credit_unit",
+            balance=3,
+            threshold=4,
+            clause=None,
+        )
+        with pytest.raises(NotYet):
+            await own_desk.hear(low, about=low.account_id)
+        own_desk.alone.versions[low.producer, low.account_id] -= 1
+        registered = tickets.CustomerRegistered(
+            customer_id=own_desk.customer_id,
+            customer_name="Ávila",
+            segment=None,
+            language="es",
+            timezone=None,
+            email="avila@example.com",
+        )
+        await own_desk.hear(registered, about=own_desk.customer_id)
+        contract = tickets.ContractSigned(
+            contract_id=low.contract_id,
+            customer_id=own_desk.customer_id,
+            policy=shipped("smartcloud").policy,
+            plan=None,
+            arrangement="plan",
+            valid_from=date(2019, 1, 1),
+            valid_until=None,
+        )
+        await own_desk.hear(contract, about=contract.contract_id)
+
+        await own_desk.hear(low, about=low.account_id)
+
+        (message,) = (await own_desk.admin.ok("GET", "/v1/messages"))["items"]
+        assert (message["to"], message["clauses"]) == ("avila@example.com", ["SMA-14"])
+        assert message["body"].startswith("Créditos: quedan 3 unidades de crédito; se avisa por debajo de 4.")

@@ -1,5 +1,7 @@
 """Escalation among the other services: time is sla-clock's, tickets are tickets'."""
 
+from typing import Any
+
 from harness import DeskUnderTest
 
 
@@ -44,3 +46,32 @@ async def test_an_answer_stops_what_is_to_come(desk: DeskUnderTest) -> None:
         ("first_response", "clock.stopped", "2026-05-04T14:30:00Z")
     ]
     assert (await desk.ticket(ticket))["level"] == 2
+
+
+async def test_a_storm_comes_as_one_message_when_its_window_ends(desk: DeskUnderTest) -> None:
+    """First response is due within 1 h; a window is contract time, which the test clock moves."""
+    await desk.publish("expande")
+    contract = await desk.customer("expande", plan="basic", segment="cinema", language="en")
+    lead = {"name": "lea", "email": "lea@example.com", "teams": ["level_2"], "roles": ["team_lead"]}
+    await desk.admin.ok("POST", "/v1/agents", json=lead)
+    await desk.admin.ok("PUT", "/v1/channels/email", json={"every": "15m", "above": 0})
+    tickets = [await desk.open_ticket(contract, facts={"sales_impossible": True}) for _ in range(2)]
+
+    async def told(*states: str) -> list[dict[str, Any]]:
+        listed = (await desk.admin.ok("GET", "/v1/messages?to=lea@example.com"))["items"]
+        return [one for one in listed if one["state"] in states]
+
+    await desk.advance(to="2026-05-04T13:29:59Z")
+    assert await told("queued", "digested", "delivered") == []
+    await desk.advance(to="2026-05-04T13:30:00Z")  # half of the hour
+    held = await told("queued")
+    await desk.advance(to="2026-05-04T13:44:59Z")
+    assert await told("delivered") == []
+    await desk.advance(to="2026-05-04T13:45:00Z")
+
+    assert [one["template"] for one in held] == ["warned", "warned"]
+    (digest,) = await told("delivered")
+    assert digest["subject"] == "2 avisos"
+    assert {one["digest_id"] for one in await told("digested")} == {digest["message_id"]}
+    path = f"/v1/tickets/{tickets[0]['ticket_id']}/timeline"
+    assert "notice_sent" in {entry["kind"] for entry in (await desk.admin.ok("GET", path))["items"]}

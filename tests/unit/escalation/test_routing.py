@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from escalation.domain.routing import choose_agent, choose_route, keep_level
-from escalation.domain.ticket import Agent
+from escalation.domain.routing import choose_agent, choose_route, keep_level, queue_place
+from escalation.domain.ticket import Agent, Ticket
 from plazo.policy.document import Policy
 
 MORNING = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
@@ -89,7 +89,10 @@ class TestChooseAgent:
     def test_takes_the_least_loaded(self) -> None:
         busy, free = agent(1, open_tickets=2), agent(2, open_tickets=1)
 
-        assert choose_agent([busy, free], team="support", level=1, language="es", mode="least_loaded") == free
+        assert (
+            choose_agent([busy, free], policy="prodequa", team="support", level=1, language="es", mode="least_loaded")
+            == free
+        )
 
     def test_settles_equal_load_by_whose_turn_is_longest_ago(self) -> None:
         recent = agent(1, last_assigned_at=MORNING)
@@ -97,7 +100,7 @@ class TestChooseAgent:
         never = agent(3)
 
         def chosen(*agents: Agent) -> Agent | None:
-            return choose_agent(agents, team="support", level=1, language="es", mode="least_loaded")
+            return choose_agent(agents, policy="prodequa", team="support", level=1, language="es", mode="least_loaded")
 
         assert chosen(recent, before) == before
         assert chosen(recent, before, never) == never
@@ -106,7 +109,10 @@ class TestChooseAgent:
         loaded = agent(1, open_tickets=9, last_assigned_at=MORNING - timedelta(hours=1))
         idle = agent(2, open_tickets=0, last_assigned_at=MORNING)
 
-        assert choose_agent([loaded, idle], team="support", level=1, language="es", mode="rota") == loaded
+        assert (
+            choose_agent([loaded, idle], policy="prodequa", team="support", level=1, language="es", mode="rota")
+            == loaded
+        )
 
     @pytest.mark.parametrize(
         "about",
@@ -118,13 +124,18 @@ class TestChooseAgent:
         ],
     )
     def test_passes_over_who_cannot_take_it(self, about: dict[str, Any]) -> None:
-        assert choose_agent([agent(1, **about)], team="support", level=1, language="es", mode="least_loaded") is None
+        assert (
+            choose_agent(
+                [agent(1, **about)], policy="prodequa", team="support", level=1, language="es", mode="least_loaded"
+            )
+            is None
+        )
 
     def test_prefers_who_speaks_the_language_but_leaves_nobody_alone(self) -> None:
         spanish, english = agent(1, languages=("es",)), agent(2, languages=("en",), open_tickets=5)
 
         def chosen(*agents: Agent) -> Agent | None:
-            return choose_agent(agents, team="support", level=1, language="en", mode="least_loaded")
+            return choose_agent(agents, policy="prodequa", team="support", level=1, language="en", mode="least_loaded")
 
         assert chosen(spanish, english) == english
         assert chosen(spanish) == spanish
@@ -134,7 +145,9 @@ class TestChooseAgent:
         agents = {n: agent(n, open_tickets=load) for n, load in enumerate(loads, start=1)}
 
         for turn in range(tickets):
-            taken = choose_agent(agents.values(), team="support", level=1, language="es", mode="least_loaded")
+            taken = choose_agent(
+                agents.values(), policy="prodequa", team="support", level=1, language="es", mode="least_loaded"
+            )
             assert taken is not None
             number = taken.agent_id.int
             at = MORNING + timedelta(minutes=turn)
@@ -143,3 +156,40 @@ class TestChooseAgent:
         after = [one.open_tickets for one in agents.values()]
         # Whoever was given one has at most one more than anybody else.
         assert all(load == before or load <= min(after) + 1 for before, load in zip(loads, after, strict=True))
+
+    def test_prefers_a_skill_that_is_asked_for_after_the_language(self) -> None:
+        agents = [
+            agent(1, languages=("es",)),
+            agent(2, languages=("es",), skills=("backup",), open_tickets=5),
+            agent(3, languages=("en",), skills=("backup",)),
+        ]
+
+        def chosen(**facts: str) -> UUID | None:
+            taken = choose_agent(
+                agents, policy="prodequa", team="support", level=1, language="es", mode="least_loaded", facts=facts
+            )
+            return taken.agent_id if taken else None
+
+        assert [chosen(product="backup"), chosen(product="mail"), chosen(subject="backup")] == [
+            agents[1].agent_id,
+            agents[0].agent_id,
+            agents[0].agent_id,
+        ]
+
+
+def test_the_queue_goes_by_priority_severity_and_age(
+    policy_of: Callable[[str], Policy], make_ticket: Callable[..., Ticket]
+) -> None:
+    """IRE-03: within a severity VIP before Plus before Standard."""
+    policy = policy_of("ireo")
+    waiting = [
+        make_ticket(number="4", facts={"priority": "2-vip", "severity": "2"}),
+        make_ticket(number="3", facts={"priority": "1-standard", "severity": "1"}),
+        make_ticket(number="2", facts={"priority": "1-plus", "severity": "1"}),
+        make_ticket(number="1", facts={"priority": "1-vip", "severity": "1"}),
+        make_ticket(number="0", facts={}),
+    ]
+
+    ordered = sorted(waiting, key=lambda ticket: queue_place(policy, ticket))
+
+    assert [ticket.number for ticket in ordered] == ["1", "2", "3", "4", "0"]

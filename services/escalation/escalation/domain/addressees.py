@@ -22,6 +22,11 @@ class Addressee:
     language: str
 
 
+def is_asked(role: str, *, escalates: bool) -> bool:
+    """Return whether a message asks its reader to acknowledge: one of the provider's, told by an escalation."""
+    return escalates and role not in CUSTOMER_ROLES
+
+
 def language_of(language: str) -> Literal["es", "en"]:
     """Return the language messages are worded in for somebody who speaks `language`: Spanish, else English."""
     return "es" if language.lower().startswith("es") else "en"
@@ -54,7 +59,7 @@ def _behind(role: str, ticket: Ticket, staff: Iterable[Agent]) -> list[Agent]:
     if role in _HANDLER_ROLES:
         return [agent for agent in available if agent.agent_id == ticket.agent_id]
     if role == "team":
-        return [agent for agent in available if ticket.team in agent.teams]
+        return [agent for agent in available if agent.serves(ticket.policy, ticket.team)]
     holders = [agent for agent in available if role in agent.roles]
     # A lead of the ticket's own team comes before one of another.
-    return [agent for agent in holders if ticket.team in agent.teams] or holders
+    return [agent for agent in holders if agent.serves(ticket.policy, ticket.team)] or holders

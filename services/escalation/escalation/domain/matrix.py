@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 from uuid import UUID
 
 from escalation.domain.ticket import FactValue
-from plazo.calendar import ELAPSED, compile_calendar, parse_target
+from plazo.calendar import ELAPSED, Target, TargetKind, compile_calendar, parse_target
 from plazo.kernel.errors import Kind, PlazoError
 from plazo.policy.decide import Place, calendar_of, first_match
 from plazo.policy.document import Policy
@@ -16,6 +16,8 @@ from plazo.policy.handling import EscalationStep
 
 TimedTrigger = Literal["breach", "warning"]
 RequestedTrigger = Literal["customer_request", "agent_request", "playbook_exhausted"]
+# What happened to a ticket, of itself.
+EventTrigger = Literal["reopened", "severity_raised", "playbook_exhausted"]
 # Watches an escalation from its start, and acts if nobody acknowledges it in time.
 UNACKNOWLEDGED = "not_acknowledged"
 REQUESTED: tuple[RequestedTrigger, ...] = ("customer_request", "agent_request", "playbook_exhausted")
@@ -70,6 +72,16 @@ class Plan:
     steps: tuple[Step, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What was promised and not kept: a share of it may pass before a step comes."""
+
+    target: str | None
+    calendar: str | None
+    started_at: datetime
+    due_at: datetime
+
+
 def plan_escalation(
     policy: Policy,
     facts: Mapping[str, FactValue],
@@ -79,6 +91,7 @@ def plan_escalation(
     at: datetime,
     kind: str | None = None,
     place: Place | None = None,
+    promise: Promise | None = None,
 ) -> Plan | None:
     """Find the first rule for a trigger and freeze its steps from the instant `at`; None where nothing follows.
 
@@ -96,16 +109,19 @@ def plan_escalation(
     steps: list[Step] = []
     latest = at
     for number, step in enumerate(ordered, start=1):
-        start, after = at, step.after
+        start, after, calendar = at, step.after, step.calendar
+        if step.overrun_percent is not None and promise is not None:
+            calendar = promise.calendar if promise.calendar in policy.calendars else None
+            after = _share(policy, promise, step.overrun_percent, calendar=calendar, place=place)
         for turn in range(1, step.times + 1):
-            due = max(latest, _due(policy, start, after, calendar=step.calendar, place=place))
+            due = max(latest, _due(policy, start, after, calendar=calendar, place=place))
             steps.append(
                 Step(
                     position=len(steps) + 1,
                     step=number,
                     turn=turn,
                     after=after,
-                    calendar=step.calendar,
+                    calendar=calendar,
                     to_level=step.to_level,
                     to_team=step.to_team,
                     to_role=step.to_role,
@@ -124,6 +140,36 @@ def plan_escalation(
         clauses=found.rule.clause if found else (),
         steps=tuple(steps),
     )
+
+
+def _share(policy: Policy, promise: Promise, percent: int, *, calendar: str | None, place: Place | None) -> str:
+    """Return so many percent of what was promised, as a delay."""
+    target = parse_target(promise.target) if promise.target else None
+    if target is not None and target.kind is not TargetKind.BUSINESS_DAYS:
+        length = target.length
+    else:
+        counted = ELAPSED if calendar is None else calendar_of(policy, calendar, customer=place)
+        length = compile_calendar(counted).working_time(promise.started_at, promise.due_at)
+    return str(Target(TargetKind.WORKING, length * percent // timedelta(seconds=100)))
+
+
+def is_raised(policy: Policy, before: Mapping[str, FactValue], after: Mapping[str, FactValue]) -> bool:
+    """Whether changed facts make a ticket more severe: by its severity, or by priority without severities."""
+    name, grades = ("severity", policy.severities) if policy.severities else ("priority", policy.priorities)
+    rank = {str(grade.name): place for place, grade in enumerate(grades)}
+    was, now = rank.get(str(before.get(name))), rank.get(str(after.get(name)))
+    return was is not None and now is not None and now < was
+
+
+def warned_percent(threshold: str | None) -> int | None:
+    """Return the share of a warning that is worded as one (`80%`)."""
+    share = (threshold or "").removesuffix("%")
+    return int(share) if threshold and threshold.endswith("%") and share.isdecimal() else None
+
+
+def asks_for_notice(steps: Sequence[Step], *, trigger: str) -> bool:
+    """Whether somebody is waited for: steps repeat until one acknowledges, or come because nobody did."""
+    return trigger == UNACKNOWLEDGED or any(step.turn > 1 for step in steps)
 
 
 def _due(policy: Policy, start: datetime, after: str, *, calendar: str | None, place: Place | None) -> datetime:

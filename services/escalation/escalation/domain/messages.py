@@ -28,6 +28,12 @@ _KINDS: dict[str, tuple[str, str]] = {
     "agreed": ("fecha acordada", "agreed date"),
     "availability": ("disponibilidad", "availability"),
 }
+_UNITS: dict[str, tuple[str, str]] = {
+    "credit_unit": ("unidades de crédito", "credit units"),
+    "minute": ("minutos", "minutes"),
+    "hour": ("horas", "hours"),
+    "workday": ("jornadas", "workdays"),
+}
 _TRIGGERS: dict[str, tuple[str, str]] = {
     "breach": ("plazo incumplido", "deadline missed"),
     "warning": ("plazo por vencer", "deadline near"),
@@ -35,6 +41,8 @@ _TRIGGERS: dict[str, tuple[str, str]] = {
     "agent_request": ("a petición de un agente", "at an agent's request"),
     "not_acknowledged": ("nadie acusó recibo", "nobody acknowledged"),
     "playbook_exhausted": ("agotadas las posibles soluciones", "possible solutions exhausted"),
+    "reopened": ("reabierto", "reopened"),
+    "severity_raised": ("aumentó la severidad", "the severity was raised"),
 }
 
 
@@ -42,6 +50,16 @@ _TRIGGERS: dict[str, tuple[str, str]] = {
 PLAIN_STEP = Template(
     subject=Text(es="{number}: {reason}", en="{number}: {reason}"),
     body=Text(es="{subject} (nivel {level}, cláusula {clause})", en="{subject} (level {level}, clause {clause})"),
+)
+
+
+# What is said when the last step has been taken and nobody took notice.
+UNANSWERED = Template(
+    subject=Text(es="{number}: NADIE RESPONDE: {reason}", en="{number}: NOBODY ANSWERS: {reason}"),
+    body=Text(
+        es="Se dio el último paso y nadie acusó recibo. {subject} (nivel {level}, cláusula {clause})",
+        en="The last step was taken and nobody acknowledged. {subject} (level {level}, clause {clause})",
+    ),
 )
 
 
@@ -56,7 +74,17 @@ class Words:
 def render(template: Template, values: Mapping[str, str], *, language: Language) -> Words:
     """Fill a template in a language. A placeholder without a value shows as a dash, a value is never read as one."""
     subject = _fill(getattr(template.subject, language), values)
-    return Words(subject=_SPACE.sub(" ", subject).strip(), body=_fill(getattr(template.body, language), values))
+    return Words(subject=clean_line(subject), body=_fill(getattr(template.body, language), values))
+
+
+def clean_line(text: str) -> str:
+    """Return text that is fit for a header: one line, nothing that cannot be seen."""
+    return _SPACE.sub(" ", clean_text(text)).strip()
+
+
+def clean_text(text: str) -> str:
+    """Return text without characters that cannot be seen; lines stay lines."""
+    return _CONTROL.sub(" ", text)
 
 
 def _fill(text: str, values: Mapping[str, str]) -> str:
@@ -99,12 +127,22 @@ def trigger_words(trigger: str, *, language: Language) -> str:
     return _pick(_TRIGGERS.get(trigger, (trigger, trigger)), language)
 
 
-def worded(value: object, *, zone: str) -> str:
+def balance_words(account: str, balance: int, threshold: int, *, unit: str, language: Language) -> str:
+    """Say how low a balance is, in whole units of the account."""
+    named = _pick(_UNITS.get(unit, (unit, unit)), language)
+    if language == "es":
+        return f"{account}: quedan {balance} {named}; se avisa por debajo de {threshold}"
+    return f"{account}: {balance} {named} left; told below {threshold}"
+
+
+def worded(value: object, *, zone: str, language: Language) -> str:
     """Write a value of an event for people."""
     if isinstance(value, datetime):
         return local_time(value, zone=zone)
     if isinstance(value, tuple | list):
-        return ", ".join(worded(one, zone=zone) for one in value)
+        return ", ".join(worded(one, zone=zone, language=language) for one in value)
+    if isinstance(value, Mapping):
+        return str(value.get(language, ""))
     return str(value)
 
 

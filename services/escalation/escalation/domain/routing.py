@@ -8,9 +8,12 @@ from typing import Literal
 from escalation.domain.ticket import Agent, FactValue, Ticket
 from plazo.policy.decide import first_match
 from plazo.policy.document import Policy
+from plazo.policy.rules import text_of
 
 Mode = Literal["least_loaded", "rota"]
 
+# What a ticket is about, which an agent may be skilled in.
+_SKILL_FACTS = ("product", "component", "category")
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -64,15 +67,28 @@ def sharing_of(policy: Policy, team: str) -> Mode:
     return (entry.assignment if entry else None) or policy.routing.assignment
 
 
-def choose_agent(agents: Iterable[Agent], *, team: str, level: int, language: str, mode: Mode) -> Agent | None:
-    """Choose the agent of a team for a ticket, None where nobody can take it. PRO-13
+def choose_agent(
+    agents: Iterable[Agent],
+    *,
+    policy: str,
+    team: str,
+    level: int,
+    language: str,
+    mode: Mode,
+    facts: Mapping[str, FactValue] | None = None,
+) -> Agent | None:
+    """Choose the agent of a team for a ticket among those present, None where nobody can take it. PRO-13
 
-    Those who speak the customer's language come first. `least_loaded` takes the one with the fewest open tickets,
-    `rota` the one whose last turn is longest ago; each settles the ties of the other, and the id what is left.
+    Those who speak the customer's language come first, then those with a skill that `facts` ask for. `least_loaded`
+    takes the one with the fewest open tickets, `rota` the one whose last turn is longest ago; each settles the ties of
+    the other, and the id what is left.
     """
-    able = [agent for agent in agents if _can_take(agent, team=team, level=level)]
+    able = [agent for agent in agents if can_take(agent, policy=policy, team=team, level=level) and agent.has_room]
     if speakers := [agent for agent in able if not agent.languages or language in agent.languages]:
         able = speakers
+    asked = {text_of(value) for name, value in (facts or {}).items() if name in _SKILL_FACTS}
+    if skilled := [agent for agent in able if asked & {*agent.skills}]:
+        able = skilled
 
     def order(agent: Agent) -> tuple[object, ...]:
         last = agent.last_assigned_at or _NEVER
@@ -84,11 +100,23 @@ def choose_agent(agents: Iterable[Agent], *, team: str, level: int, language: st
 
 def is_fit(agent: Agent, ticket: Ticket, *, team: str | None, level: int) -> bool:
     """Whether the agent who has the ticket may keep it in that team at that level."""
-    return agent.agent_id == ticket.agent_id and team is not None and _can_take(agent, team=team, level=level)
+    is_theirs = agent.agent_id == ticket.agent_id
+    return is_theirs and team is not None and can_take(agent, policy=ticket.policy, team=team, level=level)
 
 
-def _can_take(agent: Agent, *, team: str, level: int) -> bool:
-    return agent.is_available and team in agent.teams and (not agent.levels or level in agent.levels)
+def can_take(agent: Agent, *, policy: str, team: str, level: int) -> bool:
+    """Whether tickets of a team at a level are an agent's, at some time."""
+    return agent.is_available and agent.serves(policy, team) and (not agent.levels or level in agent.levels)
+
+
+def queue_place(policy: Policy, ticket: Ticket) -> tuple[int, int, datetime, str]:
+    """Return what orders tickets that wait: priority, severity, age. IRE-03"""
+    ranks = []
+    for name, grades in (("priority", policy.priorities), ("severity", policy.severities)):
+        names = [text_of(grade.name) for grade in grades]
+        value = text_of(ticket.facts.get(name, ""))
+        ranks.append(names.index(value) if value in names else len(names))
+    return (ranks[0], ranks[1], ticket.opened_at, ticket.number)
 
 
 def _level_of(policy: Policy, team: str) -> int:

@@ -189,6 +189,14 @@ async def find_escalation(connection: Connection, escalation_id: UUID) -> Escala
     return None if row is None else _escalation(row)
 
 
+async def find_escalations(connection: Connection, escalation_ids: Sequence[UUID]) -> list[Escalation]:
+    """Return those of some escalations that the desk has."""
+    rows = await connection.fetch(
+        f"SELECT {_ESCALATION} FROM escalation WHERE escalation_id = ANY($1)", list(escalation_ids)
+    )
+    return [_escalation(row) for row in rows]
+
+
 async def caused_by(connection: Connection, cause_id: UUID, *, ended_too: bool = False) -> list[Escalation]:
     """Return the escalations that a clock, or an escalation, caused and that run, or all of them."""
     return [_escalation(row) for row in await connection.fetch(_BY_CAUSE, cause_id, ended_too)]

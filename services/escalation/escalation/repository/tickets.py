@@ -28,8 +28,15 @@ _OF_AGENT = f"""
 SELECT {_TICKET} FROM ticket WHERE agent_id = $1 AND state IN ('open', 'held') ORDER BY ticket_id FOR UPDATE
 """
 _WAITING = f"""
-SELECT {_TICKET} FROM ticket WHERE agent_id IS NULL AND team = ANY($1) AND state IN ('open', 'held')
+SELECT {_TICKET} FROM ticket
+WHERE agent_id IS NULL AND (team = ANY($1) OR policy || '/' || team = ANY($1)) AND state IN ('open', 'held')
 ORDER BY ticket_id LIMIT $2 FOR UPDATE
+"""
+_PUT_CLOCK = """
+INSERT INTO ticket_clock (desk_id, clock_id, ticket_id, kind, state, due_at, breached_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (clock_id) DO UPDATE
+SET state = excluded.state, due_at = excluded.due_at, breached_at = excluded.breached_at
 """
 _ASSIGN = """
 INSERT INTO assignment (desk_id, ticket_id, number, team, level, agent_id, agent_name, reason, note, clauses,
@@ -135,14 +142,23 @@ async def find_ticket(connection: Connection, ticket_id: UUID, *, lock: bool = F
     return None if row is None else _ticket(row)
 
 
+async def ticket_numbers(connection: Connection, ticket_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Return the numbers of some tickets, by id."""
+    rows = await connection.fetch("SELECT ticket_id, number FROM ticket WHERE ticket_id = ANY($1)", list(ticket_ids))
+    return {row["ticket_id"]: row["number"] for row in rows}
+
+
 async def lock_tickets_of(tx: Transaction, agent_id: UUID) -> list[Ticket]:
     """Return the tickets an agent has to handle, locked."""
     return [_ticket(row) for row in await tx.connection.fetch(_OF_AGENT, agent_id)]
 
 
-async def lock_waiting_tickets(tx: Transaction, *, teams: Sequence[str], limit: int) -> list[Ticket]:
-    """Return tickets of some teams that no agent has, locked."""
-    return [_ticket(row) for row in await tx.connection.fetch(_WAITING, list(teams), limit)]
+async def lock_waiting_tickets(
+    tx: Transaction, *, teams: Sequence[str], limit: int, pass_over_locked: bool = False
+) -> list[Ticket]:
+    """Return tickets of some teams that no agent has, locked; without those that somebody else has locked, if asked."""
+    sql = f"{_WAITING}{' SKIP LOCKED' if pass_over_locked else ''}"
+    return [_ticket(row) for row in await tx.connection.fetch(sql, list(teams), limit)]
 
 
 async def insert_assignment(
@@ -181,6 +197,20 @@ async def list_assignments(
     return [_assignment(row) for row in await connection.fetch(_ASSIGNMENTS, ticket_id, after, limit)]
 
 
+async def put_clock(
+    tx: Transaction,
+    *,
+    clock_id: UUID,
+    ticket_id: UUID,
+    kind: str,
+    state: str,
+    due_at: datetime | None,
+    breached_at: datetime | None,
+) -> None:
+    """Write how a promise stands; the newest holds."""
+    await tx.connection.execute(_PUT_CLOCK, tx.desk_id, clock_id, ticket_id, kind, state, due_at, breached_at)
+
+
 async def put_customer(tx: Transaction, customer: Customer) -> None:
     """Write what is known of a customer; the newest holds."""
     await tx.connection.execute(
@@ -199,6 +229,20 @@ async def customer_email(connection: Connection, customer_id: UUID) -> str | Non
     """Return the address of a customer, where one is known."""
     email: str | None = await connection.fetchval("SELECT email FROM customer WHERE customer_id = $1", customer_id)
     return email
+
+
+async def find_customer(connection: Connection, customer_id: UUID) -> Customer | None:
+    """Return a customer of the desk."""
+    row = await connection.fetchrow(
+        "SELECT customer_id, name, language, email FROM customer WHERE customer_id = $1", customer_id
+    )
+    return None if row is None else Customer(**row)
+
+
+async def policy_of_contract(connection: Connection, contract_id: UUID) -> str | None:
+    """Return the policy that a contract is under."""
+    policy: str | None = await connection.fetchval("SELECT policy FROM contract WHERE contract_id = $1", contract_id)
+    return policy
 
 
 async def customers_under(connection: Connection, *, policy: str, on: date) -> list[Customer]:

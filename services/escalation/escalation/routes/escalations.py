@@ -5,7 +5,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from escalation.schemas import EscalationRequest, EscalationState, EscalationView
+from escalation.schemas.escalations import EscalationRequest, EscalationView
+from escalation.schemas.words import EscalationState
 from escalation.usecases import escalating, reading
 from plazo.runtime.call import Call, allow
 from plazo.runtime.identity import EVERYBODY, STAFF, Forbidden, Role

@@ -4,7 +4,7 @@ from datetime import datetime, time
 
 from escalation.repository import tickets
 from escalation.repository.tickets import Customer
-from escalation.usecases.telling import tell_of_revision
+from escalation.usecases.announcing import tell_of_revision
 from plazo.calendar.zone import load_zone
 from plazo.events.tickets import ContractSigned, PolicyPublished
 from plazo.policy.document import Policy

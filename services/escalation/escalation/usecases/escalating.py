@@ -6,17 +6,19 @@ from uuid import UUID
 
 from escalation.domain.matrix import (
     Plan,
+    Promise,
     RequestedTrigger,
     Step,
     StepState,
     TimedTrigger,
     choose_requested_step,
     plan_escalation,
+    warned_percent,
 )
 from escalation.domain.ticket import Ticket
 from escalation.repository import agents, escalations, tickets
 from escalation.repository.escalations import Escalation
-from escalation.schemas import EscalationRequest, EscalationView
+from escalation.schemas.escalations import EscalationRequest, EscalationView
 from escalation.usecases.assigning import assign
 from escalation.usecases.following import known_ticket
 from escalation.usecases.reading import escalation_view
@@ -59,14 +61,17 @@ async def escalate_clock(
     """
     async with uow.begin() as tx:
         ticket, policy = await known_ticket(tx, ticket_id)
+        await keep_clock(tx, ticket_id, clock)
+        percent = warned_percent(threshold)
         plan = plan_escalation(
             policy,
-            ticket.facts,
+            ticket.facts if percent is None else {**ticket.facts, "warned_percent": percent},
             trigger=trigger,
             level=ticket.level,
             kind=clock.kind,
             at=at,
             place=ticket.place,
+            promise=Promise(clock.target, clock.calendar, clock.started_at, clock.due_at or at),
         )
         if plan is None:
             return
@@ -88,18 +93,38 @@ async def escalate_clock(
         await raise_escalation(tx, ticket, policy, escalation=escalation, plan=plan)
 
 
-async def end_clock(uow: UnitOfWork, *, ticket_id: UUID, clock_id: UUID, reason: str, at: datetime) -> None:
+async def keep_clock(tx: Transaction, ticket_id: UUID, clock: ClockCopy) -> None:
+    """Keep how a promise stands, for the load of its team."""
+    await tickets.put_clock(
+        tx,
+        clock_id=clock.clock_id,
+        ticket_id=ticket_id,
+        kind=clock.kind,
+        state=clock.state,
+        due_at=clock.due_at,
+        breached_at=clock.breached_at,
+    )
+
+
+async def follow_clock(uow: UnitOfWork, *, ticket_id: UUID, clock: ClockCopy) -> None:
+    """Note that a promise counts, or is due at another instant."""
+    async with uow.begin() as tx:
+        await keep_clock(tx, ticket_id, clock)
+
+
+async def end_clock(uow: UnitOfWork, *, ticket_id: UUID, clock: ClockCopy, reason: str, at: datetime) -> None:
     """Stop what a clock set off: what was promised has happened, or is not promised any more."""
     async with uow.begin() as tx:
         await known_ticket(tx, ticket_id)
-        for escalation in await escalations.caused_by(tx.connection, clock_id, ended_too=True):
+        await keep_clock(tx, ticket_id, clock)
+        for escalation in await escalations.caused_by(tx.connection, clock.clock_id, ended_too=True):
             if escalation.state == "running":
                 await stop_escalation(tx, escalation, at=at, reason=reason)
             await end_watch(tx, escalation, at=at, reason=reason)
 
 
 async def retract_breach(
-    uow: UnitOfWork, *, ticket_id: UUID, clock_id: UUID, is_promise_changed: bool, at: datetime
+    uow: UnitOfWork, *, ticket_id: UUID, clock: ClockCopy, is_promise_changed: bool, at: datetime
 ) -> None:
     """Undo, by new entries, what a breach set off that turned out to be none: steps to come and level.
 
@@ -108,7 +133,8 @@ async def retract_breach(
     """
     async with uow.begin() as tx:
         ticket, policy = await known_ticket(tx, ticket_id)
-        for escalation in await escalations.caused_by(tx.connection, clock_id, ended_too=True):
+        await keep_clock(tx, ticket_id, clock)
+        for escalation in await escalations.caused_by(tx.connection, clock.clock_id, ended_too=True):
             if escalation.trigger == "breach" and escalation.end_reason != "breach_retracted":
                 await stop_escalation(tx, escalation, at=at, reason="breach_retracted", is_void=True)
                 await end_watch(tx, escalation, at=at, reason="breach_retracted")
@@ -242,10 +268,18 @@ async def acknowledge_escalation(uow: UnitOfWork, escalation_id: UUID, *, by: st
         escalation = await escalations.find_escalation(tx.connection, escalation_id)
         if escalation is None:
             raise NotFound(f"there is no escalation {escalation_id}")
-        ticket, policy = await known_ticket(tx, escalation.ticket_id)
-        if await escalations.acknowledge(tx, escalation_id, at=tx.now, by=by):
-            await skip_repetitions(tx, ticket, policy, escalation=escalation, at=tx.now)
-            await end_watch(tx, escalation, at=tx.now, reason="acknowledged")
+        await acknowledge(tx, escalation, by=by)
         view = await escalation_view(tx.connection, escalation_id)
         tx.answer = view.model_dump(mode="json")
         return view
+
+
+async def acknowledge(tx: Transaction, escalation: Escalation, *, by: str) -> bool:
+    """Note who took notice of an escalation; false if somebody did before."""
+    ticket, policy = await known_ticket(tx, escalation.ticket_id)
+    if not await escalations.acknowledge(tx, escalation.escalation_id, at=tx.now, by=by):
+        return False
+    escalation = replace(escalation, acknowledged_at=tx.now, acknowledged_by=by)
+    await skip_repetitions(tx, ticket, policy, escalation=escalation, at=tx.now)
+    await end_watch(tx, escalation, at=tx.now, reason="acknowledged")
+    return True

@@ -4,12 +4,15 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from escalation.domain.matrix import is_raised
 from escalation.domain.ticket import FactValue, Ticket, TicketState
 from escalation.repository import escalations, tickets
-from escalation.usecases.assigning import reroute_ticket, route_ticket
+from escalation.usecases.assigning import fill_room, look_for_agent, reroute_ticket, route_ticket
+from escalation.usecases.stepping import escalate_event
 from escalation.usecases.stopping import stop_escalation
 from escalation.usecases.telling import tell_of_event
 from plazo.events.envelope import Event
+from plazo.events.tickets import TicketOpened, TicketReopened
 from plazo.policy.document import Policy
 from plazo.runtime.inbox import NotYet
 from plazo.runtime.policies import known_policy
@@ -32,6 +35,8 @@ async def take_in_ticket(uow: UnitOfWork, ticket: Ticket, *, event: Event, cause
     async with uow.begin() as tx:
         policy = await known_policy(tx.connection, policy=ticket.policy, version=ticket.policy_version)
         await tickets.insert_ticket(tx, ticket)
+        if isinstance(event, TicketOpened) and event.imported and not event.clocks:
+            return  # it was over when it was brought here: nobody has it
         ticket = await route_ticket(tx, ticket, policy, reason="opened", at=ticket.opened_at)
         await tell_of_event(tx, ticket, policy, event=event, cause=cause)
 
@@ -64,10 +69,13 @@ async def change_facts(
     """Note changed facts; the ticket moves if another rule of the policy decides now."""
     async with uow.begin() as tx:
         ticket, policy = await known_ticket(tx, ticket_id)
+        is_more_severe = is_raised(policy, ticket.facts, facts)
         ticket = replace(ticket, facts=facts)
         await tickets.update_ticket(tx, ticket)
         if ticket.is_work:
             ticket = await reroute_ticket(tx, ticket, policy, reason="facts_changed", at=at)
+            if is_more_severe:
+                ticket = await escalate_event(tx, ticket, policy, trigger="severity_raised", cause=cause, at=at)
         await tell_of_event(tx, ticket, policy, event=event, cause=cause)
 
 
@@ -81,6 +89,7 @@ async def end_ticket(
         await tickets.update_ticket(tx, ticket)
         for escalation in await escalations.running_in(tx.connection, ticket_id):
             await stop_escalation(tx, escalation, at=at, reason=event.name)
+        await fill_room(tx, ticket.agent_id, at=at)
         await tell_of_event(tx, ticket, policy, event=event, cause=cause)
 
 
@@ -91,6 +100,25 @@ async def reopen_ticket(uow: UnitOfWork, *, ticket_id: UUID, event: Event, cause
         ticket = replace(ticket, state=TicketState.OPEN)
         await tickets.update_ticket(tx, ticket)
         ticket = await route_ticket(tx, ticket, policy, reason="reopened", at=at)
+        # The first cycle is the opening.
+        times = {"reopenings": event.cycle - 1} if isinstance(event, TicketReopened) else {}
+        ticket = await escalate_event(tx, ticket, policy, trigger="reopened", cause=cause, at=at, facts=times)
+        await tell_of_event(tx, ticket, policy, event=event, cause=cause)
+
+
+async def look_again(uow: UnitOfWork, *, ticket_id: UUID, at: datetime) -> None:
+    """Give a ticket to somebody who is there now, as an agent comes or goes."""
+    async with uow.begin() as tx:
+        ticket, policy = await known_ticket(tx, ticket_id)
+        await look_for_agent(tx, ticket, policy, at=at)
+
+
+async def exhaust_playbook(uow: UnitOfWork, *, ticket_id: UUID, event: Event, cause: UUID, at: datetime) -> None:
+    """Do what the matrix orders when the document of possible solutions is exhausted. SKE-03"""
+    async with uow.begin() as tx:
+        ticket, policy = await known_ticket(tx, ticket_id)
+        if ticket.is_work:
+            ticket = await escalate_event(tx, ticket, policy, trigger="playbook_exhausted", cause=cause, at=at)
         await tell_of_event(tx, ticket, policy, event=event, cause=cause)
 
 

@@ -11,20 +11,18 @@ from escalation.repository import agents, escalations, messages, tickets
 from escalation.repository.escalations import Escalation
 from escalation.repository.messages import Message
 from escalation.repository.tickets import Assignment
-from escalation.schemas import (
+from escalation.schemas.escalations import EscalationView, NotifiedView, StepView
+from escalation.schemas.messages import MessageView
+from escalation.schemas.people import (
     AgentLoadView,
     AgentView,
     AssignmentView,
-    EscalationView,
     LoadView,
-    MessageView,
-    NotifiedView,
-    StepView,
     TeamLoadView,
     TeamsView,
     TeamView,
-    Words,
 )
+from escalation.schemas.words import Words
 from plazo.kernel.errors import NotFound
 from plazo.runtime.database import Connection
 from plazo.runtime.pagination import Page, page_of, position
@@ -56,38 +54,36 @@ async def read_agents(uow: UnitOfWork, *, cursor: str | None, limit: int) -> Pag
 async def read_teams(uow: UnitOfWork) -> TeamsView:
     """Return the teams that the newest version of each policy names, and those only agents know."""
     async with uow.read() as connection:
-        loads = {load.team: load for load in await agents.list_team_loads(connection)}
+        loads = {(load.policy, load.team): load for load in await agents.list_team_loads(connection, now=uow.now)}
+        staff = await agents.list_staff(connection)
         named = await agents.list_policy_teams(connection)
 
     def view(team: str, policy: str | None, entry: dict[str, Any]) -> TeamView:
-        load = loads.get(team)
+        load = loads.get((policy, team))
         return TeamView(
             team=team,
             policy=policy,
             text=Words(**entry["text"]) if entry.get("text") else None,
             level=entry.get("level"),
             assignment=entry.get("assignment"),
-            agents=load.agents if load else 0,
+            agents=sum(one.serves(policy or "", team) for one in staff),
             open_tickets=load.open_tickets if load else 0,
         )
 
     items = [view(team, policy, entry) for policy, teams in named for team, entry in sorted(teams.items())]
     known = {item.team for item in items}
-    return TeamsView(items=[*items, *(view(team, None, {}) for team in loads if team not in known)])
+    others = sorted({(policy, team) for policy, team in loads if team not in known}, key=str)
+    return TeamsView(items=[*items, *(view(team, policy, {}) for policy, team in others)])
 
 
 async def read_load(uow: UnitOfWork) -> LoadView:
     """Return what lies on each team and each active agent."""
     async with uow.read() as connection:
-        teams = await agents.list_team_loads(connection)
-        people = await agents.list_agents(connection, after=None, limit=10_000)
+        teams = await agents.list_team_loads(connection, now=uow.now)
+        people = await agents.list_agent_loads(connection, now=uow.now)
     return LoadView(
         teams=[TeamLoadView(**{name: getattr(load, name) for name in TeamLoadView.model_fields}) for load in teams],
-        agents=[
-            AgentLoadView(**{name: getattr(agent, name) for name in AgentLoadView.model_fields})
-            for agent in people
-            if agent.active
-        ],
+        agents=[AgentLoadView(**{name: getattr(one, name) for name in AgentLoadView.model_fields}) for one in people],
     )
 
 
@@ -106,7 +102,7 @@ async def read_assignments(uow: UnitOfWork, *, ticket_id: UUID, cursor: str | No
 
 def message_view(message: Message) -> MessageView:
     """Show a message."""
-    names = MessageView.model_fields.keys() - {"to"}
+    names = MessageView.model_fields.keys() - {"to", "acknowledge_path"}
     return MessageView(to=message.address, **{name: getattr(message, name) for name in names})
 
 
@@ -130,6 +126,16 @@ async def read_messages(
         )
     page = page_of(found, limit=limit, keys=lambda one: (one.seq,))
     return Page(items=[message_view(one) for one in page.items], next_cursor=page.next_cursor)
+
+
+async def read_newest_messages(
+    uow: UnitOfWork, *, to: str | None, before: int | None, limit: int
+) -> tuple[list[MessageView], int | None]:
+    """Return messages, newest first, and what to pass as `before` for those behind them."""
+    async with uow.read() as connection:
+        found = await messages.newest_messages(connection, address=to, before=before, limit=limit + 1)
+    shown = found[:limit]
+    return [message_view(one) for one in shown], shown[-1].seq if len(found) > limit else None
 
 
 async def read_escalations(

@@ -1,12 +1,23 @@
 """The agents: who there is, who is away, and what becomes of their tickets."""
 
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
-from escalation.domain.ticket import Agent, Ticket
+from escalation.domain.ticket import Absence, Agent, Ticket
 from escalation.repository import agents, tickets
-from escalation.schemas import AgentChange, AgentCreate, AgentView, AssignmentView, HandOver
-from escalation.usecases.assigning import assign
+from escalation.schemas.people import (
+    AbsenceCreate,
+    AbsencesView,
+    AbsenceView,
+    AgentChange,
+    AgentCreate,
+    AgentView,
+    AssignmentView,
+    HandOver,
+)
+from escalation.usecases.assigning import ask_about_agent, assign, give_waiting
+from escalation.usecases.presence import check_calendar
 from escalation.usecases.reading import agent_view, assignment_view
 from plazo.kernel.errors import Fault, InvalidInput, Kind, NotFound, PlazoError
 from plazo.kernel.ids import new_id
@@ -15,7 +26,7 @@ from plazo.runtime.call import check_version
 from plazo.runtime.policies import known_policy
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
 
-_WAITING_AT_ONCE = 200
+_MAY_BE_NONE = ("calendar", "capacity")
 
 
 class AgentExists(PlazoError):
@@ -53,12 +64,15 @@ async def create_agent(uow: UnitOfWork, new: AgentCreate) -> AgentView:
         languages=new.languages,
         roles=new.roles,
         absent=new.absent,
+        skills=new.skills,
+        calendar=new.calendar,
+        capacity=new.capacity,
     )
     async with uow.begin() as tx:
-        waiting = await _waiting(tx, agent)
+        await check_calendar(tx.connection, new.calendar, at=tx.now)
         if not await agents.insert_agent(tx, agent):
             raise AgentExists(f"there is an agent with the address {new.email}")
-        await _assign_all(tx, waiting, reason="agent_available")
+        await give_waiting(tx, agent, at=tx.now)
         made = await agents.find_agent(tx.connection, agent.agent_id)
         assert made is not None
         view = agent_view(made)
@@ -77,15 +91,19 @@ async def change_agent(uow: UnitOfWork, agent_id: UUID, change: AgentChange, *, 
         if agent is None:
             raise NotFound(f"there is no agent {agent_id}")
         check_version(if_match, agent.version)
-        after = replace(agent, **change.model_dump(exclude_none=True))
+        await check_calendar(tx.connection, change.calendar, at=tx.now)
+        named = change.model_dump(exclude_unset=True)
+        kept = {name: value for name, value in named.items() if value is not None or name in _MAY_BE_NONE}
+        after = replace(agent, **kept)
         await agents.update_agent(tx, after)
+        tx.answer = agent_view(replace(after, version=after.version + 1)).model_dump(mode="json")
 
 
 async def settle_tickets_of(uow: UnitOfWork, agent_id: UUID) -> AgentView:
     """Give the tickets of an agent who left, is absent or changed teams to others; give one who is back what waits.
 
     Comes after the change of the agent has been committed, so that nobody gives them another ticket meanwhile. It
-    may be repeated.
+    may be repeated. In two transactions, for tickets are locked before agents.
 
     :raises NotFound: if the desk has none of that id
     """
@@ -94,12 +112,66 @@ async def settle_tickets_of(uow: UnitOfWork, agent_id: UUID) -> AgentView:
         agent = await agents.find_agent(tx.connection, agent_id)
         if agent is None:
             raise NotFound(f"there is no agent {agent_id}")
-        lost = [ticket for ticket in held if not _may_keep(agent, ticket)]
+        agent = replace(agent, absences=tuple(await agents.absences_of(tx.connection, [agent_id], after=tx.now)))
+        lost = [ticket for ticket in held if not _may_keep(agent, ticket, at=tx.now)]
         await _assign_all(tx, lost, reason="agent_unavailable")
-        await _assign_all(tx, await _waiting(tx, agent), reason="agent_available")
+    async with uow.begin() as tx:
+        await give_waiting(tx, agent, at=tx.now)
         agent = await agents.find_agent(tx.connection, agent_id)
         assert agent is not None
     return agent_view(agent)
+
+
+async def plan_absence(uow: UnitOfWork, agent_id: UUID, new: AbsenceCreate) -> AbsenceView:
+    """Note that an agent is or will be away; tickets they have by then are asked about when it begins.
+
+    Where it has begun, :func:`settle_tickets_of` comes after it.
+
+    :raises NotFound: if the desk has none of that id
+    :raises InvalidInput: if it ends before it begins
+    """
+    async with uow.begin() as tx:
+        starts_at = new.starts_at or tx.now
+        if new.ends_at is not None and new.ends_at <= max(starts_at, tx.now):
+            message = "expected an instant after the beginning and the present"
+            raise InvalidInput(message, faults=[Fault("/until", message)])
+        held = await tickets.lock_tickets_of(tx, agent_id)
+        if await agents.find_agent(tx.connection, agent_id, lock=True) is None:
+            raise NotFound(f"there is no agent {agent_id}")
+        absence = Absence(
+            absence_id=new_id(), agent_id=agent_id, starts_at=starts_at, ends_at=new.ends_at, reason=new.reason
+        )
+        await agents.insert_absence(tx, absence)
+        if starts_at > tx.now:
+            for ticket in held:
+                ask_about_agent(tx, ticket, at=starts_at)
+        view = _absence_view(absence)
+        tx.answer = view.model_dump(mode="json")
+    return view
+
+
+async def end_absence(uow: UnitOfWork, agent_id: UUID, absence_id: UUID) -> AbsenceView:
+    """Note that an agent is back, or stays after all. :raises NotFound: if the absence is none, or over"""
+    async with uow.begin() as tx:
+        ended = await agents.end_absence(tx, agent_id, absence_id)
+        if ended is None:
+            raise NotFound(f"agent {agent_id} has no absence {absence_id} that is not over")
+        view = _absence_view(ended)
+        tx.answer = view.model_dump(mode="json")
+    return view
+
+
+async def read_absences(uow: UnitOfWork, agent_id: UUID) -> AbsencesView:
+    """Return the absences of an agent, past and to come. :raises NotFound: if the desk has none of that id"""
+    async with uow.read() as connection:
+        if await agents.find_agent(connection, agent_id) is None:
+            raise NotFound(f"there is no agent {agent_id}")
+        found = await agents.absences_of(connection, [agent_id])
+    return AbsencesView(items=[_absence_view(one) for one in found])
+
+
+def _absence_view(absence: Absence) -> AbsenceView:
+    return AbsenceView(**{name: getattr(absence, name) for name in AbsenceView.model_fields})
 
 
 async def hand_over(uow: UnitOfWork, order: HandOver) -> AssignmentView:
@@ -121,7 +193,7 @@ async def hand_over(uow: UnitOfWork, order: HandOver) -> AssignmentView:
             raise NotHandled(f"ticket {ticket.number} is {ticket.state}; reopen it before it is handed over")
         policy = await known_policy(tx.connection, policy=ticket.policy, version=ticket.policy_version)
         await _check_team(tx, order, policy)
-        agent = await _recipient(tx, order)
+        agent = await _recipient(tx, order, policy)
         await assign(
             tx,
             ticket,
@@ -139,31 +211,31 @@ async def hand_over(uow: UnitOfWork, order: HandOver) -> AssignmentView:
 
 
 async def _check_team(tx: Transaction, order: HandOver, policy: Policy) -> None:
-    known = {*policy.routing.teams, *(team for one in await agents.list_staff(tx.connection) for team in one.teams)}
+    served = {team for one in await agents.list_staff(tx.connection) for team in one.teams}
+    prefix = f"{policy.policy}/"
+    known = {*policy.routing.teams, *(one.removeprefix(prefix) for one in served)}
+    known = {one for one in known if "/" not in one}
     if order.team is not None and order.team not in known:
         message = f"there is no team {order.team!r}; expected one of {', '.join(sorted(known))}"
         raise InvalidInput(message, faults=[Fault("/team", message)])
 
 
-async def _recipient(tx: Transaction, order: HandOver) -> Agent | None:
+async def _recipient(tx: Transaction, order: HandOver, policy: Policy) -> Agent | None:
     if order.agent_id is None:
         return None
     agent = await agents.find_agent(tx.connection, order.agent_id, lock=True)
     if agent is None:
         raise NotFound(f"there is no agent {order.agent_id}")
-    if not agent.is_available or (order.team is not None and order.team not in agent.teams):
+    away = any(one.covers(tx.now) for one in await agents.absences_of(tx.connection, [agent.agent_id], after=tx.now))
+    is_elsewhere = order.team is not None and not agent.serves(policy.policy, order.team)
+    if not agent.is_available or away or is_elsewhere:
         raise AgentUnavailable(f"{agent.name} is away, or not of the team {order.team}")
     return agent
 
 
-async def _waiting(tx: Transaction, agent: Agent) -> list[Ticket]:
-    if not agent.is_available or not agent.teams:
-        return []
-    return await tickets.lock_waiting_tickets(tx, teams=agent.teams, limit=_WAITING_AT_ONCE)
-
-
-def _may_keep(agent: Agent, ticket: Ticket) -> bool:
-    return agent.is_available and (ticket.team in agent.teams or not agent.teams)
+def _may_keep(agent: Agent, ticket: Ticket, *, at: datetime) -> bool:
+    is_theirs = agent.serves(ticket.policy, ticket.team) or not agent.teams
+    return agent.is_available and not agent.is_away(at) and is_theirs
 
 
 async def _assign_all(tx: Transaction, waiting: list[Ticket], *, reason: str) -> None:

@@ -3,26 +3,31 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from uuid import UUID
 
 from escalation.domain.matrix import (
     UNACKNOWLEDGED,
+    EventTrigger,
     Plan,
     Step,
     StepState,
+    asks_for_notice,
     next_step,
     plan_escalation,
     timer_start,
 )
-from escalation.domain.messages import PLAIN_STEP, Language, kind_words, local_time, trigger_words
+from escalation.domain.messages import PLAIN_STEP, UNANSWERED, Language, kind_words, local_time, trigger_words
 from escalation.domain.routing import team_at_level
-from escalation.domain.ticket import Agent, Ticket
+from escalation.domain.ticket import Agent, FactValue, Ticket
 from escalation.repository import agents, escalations
 from escalation.repository.escalations import Escalation
 from escalation.usecases.assigning import assign
 from escalation.usecases.telling import Occasion, tell
 from plazo.events.escalation import (
+    EscalationCompleted,
     EscalationRaised,
     EscalationStepFired,
+    EscalationUnanswered,
     TimerRequested,
 )
 from plazo.kernel.ids import derived_id
@@ -30,6 +35,44 @@ from plazo.policy.document import Policy
 from plazo.runtime.unit_of_work import Transaction
 
 _HANDLER_ROLES = ("assignee", "consultant")
+# Who hears that nobody answered; without any, the team's address or the provider's.
+_LAST_ROLES = ("manager", "administrator")
+
+
+async def escalate_event(
+    tx: Transaction,
+    ticket: Ticket,
+    policy: Policy,
+    *,
+    trigger: EventTrigger,
+    cause: UUID,
+    at: datetime,
+    facts: Mapping[str, FactValue] | None = None,
+) -> Ticket:
+    """Do what the matrix orders for something that happened to a ticket at the instant `at`.
+
+    What is to be asked for, or needs a reason, is not done of itself: it waits for somebody who says why. SKE-03
+    """
+    known = {**ticket.facts, **(facts or {})}
+    plan = plan_escalation(policy, known, trigger=trigger, level=ticket.level, at=at, place=ticket.place)
+    if plan is None or plan.on_request or any(step.requires_reason for step in plan.steps):
+        return ticket
+    escalation = Escalation(
+        escalation_id=derived_id("escalation", cause, trigger),
+        ticket_id=ticket.ticket_id,
+        trigger=trigger,
+        kind=None,
+        threshold=None,
+        cause_id=None,
+        clock_due_at=None,
+        rule=plan.rule,
+        on_request=False,
+        clauses=plan.clauses,
+        reason=None,
+        requested_by=None,
+        raised_at=at,
+    )
+    return await raise_escalation(tx, ticket, policy, escalation=escalation, plan=plan)
 
 
 async def raise_escalation(
@@ -118,8 +161,47 @@ async def go_on(
         ticket = await take_step(tx, ticket, policy, escalation=escalation, step=step, at=at, reason=reason)
         steps[step.position - 1] = replace(step, state=StepState.FIRED, fired_at=at)
     if escalation.state == "running":
-        await escalations.end_escalation(tx, escalation.escalation_id, state="completed", ended_at=at, reason=None)
+        await _complete(tx, ticket, policy, escalation=escalation, steps=steps, at=at)
     return ticket
+
+
+async def _complete(
+    tx: Transaction, ticket: Ticket, policy: Policy, *, escalation: Escalation, steps: Sequence[Step], at: datetime
+) -> None:
+    """Note that every step has been taken; where nobody took notice of the last either, say so loudly."""
+    await escalations.end_escalation(tx, escalation.escalation_id, state="completed", ended_at=at, reason=None)
+    is_acknowledged = escalation.acknowledged_at is not None
+    completed = EscalationCompleted(
+        ticket_id=ticket.ticket_id,
+        escalation_id=escalation.escalation_id,
+        completed_at=at,
+        acknowledged=is_acknowledged,
+    )
+    tx.emit(completed, about=ticket.ticket_id, occurred_at=at)
+    if is_acknowledged or not asks_for_notice(steps, trigger=escalation.trigger):
+        return
+    occasion = Occasion(
+        cause=f"{escalation.escalation_id}:unanswered",
+        event="escalation.unanswered",
+        template_name="unanswered",
+        template=UNANSWERED,
+        channel="email",
+        clauses=escalation.clauses,
+        escalation_id=escalation.escalation_id,
+        at=at,
+    )
+
+    def values(language: Language) -> Mapping[str, str]:
+        return _step_values(escalation, policy, reason=None, language=language)
+
+    unanswered = EscalationUnanswered(
+        ticket_id=ticket.ticket_id,
+        escalation_id=escalation.escalation_id,
+        trigger=escalation.trigger,
+        clauses=escalation.clauses,
+        notified=await tell(tx, ticket, policy, occasion=occasion, roles=_LAST_ROLES, values=values),
+    )
+    tx.emit(unanswered, about=ticket.ticket_id, occurred_at=at)
 
 
 async def _ask_for_time(
@@ -168,6 +250,7 @@ async def take_step(
         clauses=escalation.clauses,
         escalation_id=escalation.escalation_id,
         position=step.position,
+        at=at,
     )
 
     def values(language: Language) -> Mapping[str, str]:

@@ -1,22 +1,22 @@
 """Telling people: wording a message for each addressee and keeping it, once."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from escalation.domain.addressees import Addressee, find_addressees, language_of
-from escalation.domain.messages import Language, Words, held_reason, kind_words, render, ticket_values, worded
+from escalation.domain.messages import Language, held_reason, kind_words, ticket_values, worded
 from escalation.domain.ticket import FactValue, Ticket
-from escalation.repository import agents, messages, tickets
+from escalation.repository import agents, templates, tickets
 from escalation.repository.messages import Message
+from escalation.usecases.digesting import hold_back, keep_message
+from escalation.usecases.wording import Wording, word_message
 from plazo.events.envelope import Event
-from plazo.events.escalation import MessageQueued
 from plazo.kernel.ids import derived_id
 from plazo.policy.decide import first_match
-from plazo.policy.diff import diff_policies
 from plazo.policy.document import Policy
-from plazo.policy.handling import PLACEHOLDERS, Template
+from plazo.policy.handling import PLACEHOLDERS, ChannelName, NotificationRule, Template
 from plazo.runtime.unit_of_work import Transaction
 
 Values = Callable[[Language], Mapping[str, str]]
@@ -27,52 +27,56 @@ class Occasion:
     """What a message is about.
 
     `cause` is the one thing it follows from, however often that is seen: nobody is told of it twice by one channel.
+    `at` is the contract time of what is told, where that is not the present.
     """
 
     cause: str
     event: str
     template_name: str
     template: Template
-    channel: str
+    channel: ChannelName
     clauses: tuple[str, ...]
     escalation_id: UUID | None = None
     position: int | None = None
+    at: datetime | None = None
 
 
 async def tell(
     tx: Transaction, ticket: Ticket, policy: Policy, *, occasion: Occasion, roles: Iterable[str], values: Values
 ) -> tuple[str, ...]:
-    """Tell those behind `roles`; returns the roles that were told, or that nobody could be found for."""
+    """Tell those behind `roles`; returns the roles that were told, or that nobody could be found for.
+
+    The provider's own people may be told later, with other things, where the policy or a storm has it so.
+    """
     staff = await agents.list_staff(tx.connection)
     email = await tickets.customer_email(tx.connection, ticket.customer_id)
+    own = await templates.newest_version(tx.connection, occasion.template_name)
     told = tuple(dict.fromkeys(roles))
+    drafts: dict[str, Message] = {}
     for role in told:
         for addressee in find_addressees(role, ticket=ticket, policy=policy, staff=staff, customer_email=email):
             language = language_of(addressee.language)
             filled = {
                 **ticket_values(ticket, policy, language=language),
+                "customer": ticket.customer_name,
+                "contact": ticket.contact_name or "",
+                "role": role,
                 "clause": ", ".join(occasion.clauses),
                 **values(language),
             }
-            message = _message(
-                tx, occasion, addressee, words=render(occasion.template, filled, language=language), ticket=ticket
-            )
-            if await messages.insert_message(tx, message):
-                tx.emit(
-                    MessageQueued(
-                        ticket_id=ticket.ticket_id,
-                        message_id=message.message_id,
-                        template=message.template,
-                        channel=message.channel,
-                        to=message.address or f"role:{role}",
-                        subject=message.subject,
-                        clauses=message.clauses,
-                        event=message.event,
-                        role=role,
-                    ),
-                    about=ticket.ticket_id,
-                    occurred_at=tx.now,
-                )
+            wording = word_message(occasion.template, filled, language=language, own=own)
+            draft = make_message(tx, occasion, addressee, policy=policy, wording=wording, ticket=ticket)
+            drafts.setdefault(draft.dedupe_key, draft)
+    held = await hold_back(
+        tx,
+        ticket,
+        policy,
+        messages=list(drafts.values()),
+        channel=occasion.channel,
+        at=max(tx.now, occasion.at or tx.now),
+    )
+    for draft in drafts.values():
+        await keep_message(tx, replace(draft, window_id=held.get(draft.message_id)), about=ticket.ticket_id)
     return told
 
 
@@ -85,26 +89,39 @@ async def tell_of_event(
     cause: UUID,
     facts: Mapping[str, FactValue] | None = None,
 ) -> None:
-    """Tell of something that happened to a ticket, as the first notification rule that matches says."""
+    """Tell of something that happened to a ticket, as the first notification rule that matches says.
+
+    What happened in another desk, before it was brought here, is told to nobody.
+    """
+    if getattr(event, "imported", False):
+        return
     known = {**ticket.facts, "level": ticket.level, "event": event.name, **(facts or {})}
     found = first_match(policy.notifications, known)
     if found is None:
         return
-    rule = found.rule
     clause = getattr(event, "clause", None)
-    occasion = Occasion(
-        cause=str(cause),
-        event=event.name,
-        template_name=rule.template,
-        template=policy.templates[rule.template],
-        channel=rule.channel,
-        clauses=(clause,) if clause else rule.clause,
+    occasion = occasion_of(
+        found.rule, policy, cause=str(cause), event=event.name, clauses=(clause,) if clause else found.rule.clause
     )
 
     def values(language: Language) -> dict[str, str]:
         return _event_values(event, ticket, policy, language=language)
 
-    await tell(tx, ticket, policy, occasion=occasion, roles=rule.to, values=values)
+    await tell(tx, ticket, policy, occasion=occasion, roles=found.rule.to, values=values)
+
+
+def occasion_of(
+    rule: NotificationRule, policy: Policy, *, cause: str, event: str, clauses: tuple[str, ...]
+) -> Occasion:
+    """Return the occasion that a notification rule makes of something."""
+    return Occasion(
+        cause=cause,
+        event=event,
+        template_name=rule.template,
+        template=policy.templates[rule.template],
+        channel=rule.channel,
+        clauses=clauses,
+    )
 
 
 def _event_values(event: Event, ticket: Ticket, policy: Policy, *, language: Language) -> dict[str, str]:
@@ -119,52 +136,21 @@ def _event_values(event: Event, ticket: Ticket, policy: Policy, *, language: Lan
         elif name == "kind":
             filled[name] = kind_words(str(value), language=language)
         else:
-            filled[name] = worded(value, zone=zone)
+            filled[name] = worded(value, zone=zone, language=language)
     return filled
 
 
-async def tell_of_revision(tx: Transaction, *, old: Policy, new: Policy) -> None:
-    """Tell every customer under a policy that it changes, and how. PRO-01"""
-    found = first_match(new.notifications, {"event": "policy.published"})
-    if found is None:
-        return
-    rule = found.rule
-    changes = "; ".join(str(change) for change in diff_policies(old, new))
-    values = {
-        "policy": new.policy,
-        "policy_version": new.version,
-        "effective_from": _day(new.effective_from),
-        "changes": changes,
-        "clause": ", ".join(rule.clause),
-    }
-    occasion = Occasion(
-        cause=f"policy:{new.policy}:{new.version}",
-        event="policy.published",
-        template_name=rule.template,
-        template=new.templates[rule.template],
-        channel=rule.channel,
-        clauses=rule.clause,
-    )
-    for customer in await tickets.customers_under(tx.connection, policy=new.policy, on=new.effective_from):
-        addressee = Addressee("all_customers", "customer", customer.email, customer.language)
-        words = render(occasion.template, values, language=language_of(customer.language))
-        message = _message(tx, occasion, addressee, words=words, customer_id=customer.customer_id)
-        await messages.insert_message(tx, message)
-
-
-def _day(day: date) -> str:
-    return f"{day:%d/%m/%Y}"
-
-
-def _message(
+def make_message(
     tx: Transaction,
     occasion: Occasion,
     addressee: Addressee,
     *,
-    words: Words,
+    policy: Policy,
+    wording: Wording,
     ticket: Ticket | None = None,
     customer_id: UUID | None = None,
 ) -> Message:
+    """Make the message that tells somebody of an occasion; it fails at once where no address is known."""
     # Two roles of one person are one message; two customers that share an address are two.
     person = addressee.address or f"role:{addressee.role}"
     key = ":".join(_parts(occasion.cause, customer_id, occasion.channel, person))
@@ -180,14 +166,16 @@ def _message(
         channel=occasion.channel,
         address=addressee.address,
         language=language_of(addressee.language),
-        subject=words.subject,
-        body=words.body,
+        subject=wording.words.subject,
+        body=wording.words.body,
         clauses=occasion.clauses,
-        state="sent" if addressee.address else "failed",
+        state="queued" if addressee.address else "failed",
         failure=None if addressee.address else f"no address is known for the {addressee.role}",
         dedupe_key=key,
         queued_at=tx.now,
-        sent_at=tx.now if addressee.address else None,
+        sender=policy.provider.email,
+        html=wording.html,
+        note=wording.note,
     )
 
 

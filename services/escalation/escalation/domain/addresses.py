@@ -1,0 +1,110 @@
+"""Where a webhook may go: never into our own networks, unless the operator allows it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import urlsplit
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+# All that the Internet routes of IPv6.
+_UNICAST = IPv6Network("2000::/3")
+_NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+# Answers as the platform to every machine of a cloud, though the address is a public one.
+_PLATFORM = frozenset({IPv4Address("168.63.129.16")})
+_LONGEST_URL = 2000
+
+
+class AddressRefused(Exception):
+    """A webhook may not be sent there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a URL leads."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+def read_networks(text: str) -> tuple[Network, ...]:
+    """Read networks with commas between them. :raises ValueError: naming the one that is none"""
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def read_url(url: str) -> Place:
+    """Return where a URL leads. :raises AddressRefused: saying what was expected of it"""
+    if (
+        len(url) > _LONGEST_URL
+        or not url.isascii()
+        or not url.isprintable()
+        or any(one in url for one in ' \\"<>^`{|}')
+    ):
+        raise AddressRefused(f"expected at most {_LONGEST_URL} characters of ASCII, anything else percent-encoded")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise AddressRefused(f"expected a URL such as https://partner.example.com/plazo: {error}") from None
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise AddressRefused("expected a URL such as https://partner.example.com/plazo")
+    if parts.username is not None or parts.password is not None:
+        raise AddressRefused("expected no user or password in the URL: deliveries are signed instead")
+    if parts.fragment:
+        raise AddressRefused("expected no fragment (#…) in the URL")
+    if port == 0:
+        raise AddressRefused("expected a port from 1 to 65535")
+    return Place(parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80))
+
+
+def check_url(url: str, *, allowed: Sequence[Network]) -> None:
+    """Refuse what can be told from a URL alone; what its name leads to is asked at every connection.
+
+    :raises AddressRefused: saying why
+    """
+    place = read_url(url)
+    if place.scheme == "http" and not allowed:
+        raise AddressRefused("expected https; http only leads into networks that PLAZO_WEBHOOK_ALLOWED_NETWORKS names")
+    if (literal := _literal(place.host)) is not None:
+        check_addresses([literal], scheme=place.scheme, allowed=allowed)
+
+
+def check_addresses(addresses: Iterable[Address], *, scheme: str, allowed: Sequence[Network]) -> None:
+    """Refuse a name that leads, even with one of its addresses, to where no webhook may go.
+
+    :raises AddressRefused: naming the address
+    """
+    for address in addresses:
+        if any(one.version == network.version and one in network for one in _meant(address) for network in allowed):
+            continue
+        if scheme == "http":
+            raise AddressRefused(f"{address}: expected https outside of PLAZO_WEBHOOK_ALLOWED_NETWORKS")
+        if not all(_is_public(one) for one in _meant(address)):
+            raise AddressRefused(f"{address} is a private, local or reserved address")
+
+
+def _literal(host: str) -> Address | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
+
+
+def _meant(address: Address) -> tuple[Address, ...]:
+    """Return the address, and the IPv4 address that it stands for where it is a way to write or reach one."""
+    if isinstance(address, IPv4Address):
+        return (address,)
+    if address.ipv4_mapped is not None:
+        return (address.ipv4_mapped,)
+    if address.sixtofour is not None:
+        return (address, address.sixtofour)
+    if any(address in network for network in _NAT64):
+        return (IPv4Address(int(address) & 0xFFFF_FFFF),)
+    return (address,)
+
+
+def _is_public(address: Address) -> bool:
+    is_routed = isinstance(address, IPv4Address) or address in _UNICAST
+    return is_routed and address.is_global and not address.is_multicast and address not in _PLATFORM

@@ -1,0 +1,1 @@
+"""Loops beside the API. None decides when contract time has come: that is sla-clock's."""

@@ -1,0 +1,161 @@
+"""Telling of what is about no ticket: a policy that changes, a request that became none, a balance that is low."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+from escalation.domain.addressees import CUSTOMER_ROLES, Addressee, language_of
+from escalation.domain.messages import balance_words, local_time
+from escalation.domain.ticket import Agent
+from escalation.repository import agents, templates, tickets
+from escalation.repository.tickets import Customer
+from escalation.usecases.digesting import keep_message
+from escalation.usecases.telling import make_message, occasion_of
+from escalation.usecases.wording import word_message
+from plazo.events.billing import AccountLow
+from plazo.events.ticket_intake import RequestQuarantined, RequestRefused
+from plazo.policy.decide import first_match
+from plazo.policy.diff import diff_policies
+from plazo.policy.document import Policy
+from plazo.runtime.inbox import NotYet
+from plazo.runtime.policies import find_policy, policy_id, policy_in_force
+from plazo.runtime.unit_of_work import Transaction, UnitOfWork
+
+_SIDE_OF_THE_CUSTOMER = ("requester", "customer_administrator")
+
+
+async def tell_of_revision(tx: Transaction, *, old: Policy, new: Policy) -> None:
+    """Tell every customer under a policy that it changes, and how. PRO-01"""
+    found = first_match(new.notifications, {"event": "policy.published"})
+    if found is None:
+        return
+    rule = found.rule
+    values = {
+        "policy": new.policy,
+        "policy_version": new.version,
+        "effective_from": _day(new.effective_from),
+        "changes": "; ".join(str(change) for change in diff_policies(old, new)),
+        "clause": ", ".join(rule.clause),
+        "role": "all_customers",
+    }
+    cause = f"policy:{new.policy}:{new.version}"
+    occasion = occasion_of(rule, new, cause=cause, event="policy.published", clauses=rule.clause)
+    own = await templates.newest_version(tx.connection, occasion.template_name)
+    for customer in await tickets.customers_under(tx.connection, policy=new.policy, on=new.effective_from):
+        addressee = Addressee("all_customers", "customer", customer.email, customer.language)
+        filled = {**values, "customer": customer.name}
+        wording = word_message(occasion.template, filled, language=language_of(customer.language), own=own)
+        message = make_message(tx, occasion, addressee, policy=new, wording=wording, customer_id=customer.customer_id)
+        await keep_message(tx, message, about=policy_id(tx.desk_id, new.policy))
+
+
+async def tell_of_request(uow: UnitOfWork, event: RequestQuarantined | RequestRefused, *, cause: UUID) -> None:
+    """Answer whoever sent a request that is kept and no ticket, as the policy it came under says. EXP-01
+
+    :raises NotYet: if the policy has yet to come
+    """
+    async with uow.begin() as tx:
+        policy = await _policy_of(tx, event)
+        if policy is None:
+            return
+        found = first_match(policy.notifications, {"event": event.name})
+        if found is None:
+            return
+        rule, language = found.rule, language_of(event.language)
+        clauses = event.clauses or rule.clause
+        occasion = occasion_of(rule, policy, cause=str(cause), event=event.name, clauses=clauses)
+        own = await templates.newest_version(tx.connection, occasion.template_name)
+        values = {
+            "subject": event.subject,
+            "description": event.subject,
+            "opened_at": local_time(event.received_at, zone=policy.timezone),
+            "reason": event.note.get(language) or event.reason,
+            "policy": policy.policy,
+            "policy_version": policy.version,
+            "contact": event.contact_name or "",
+            "clause": ", ".join(clauses),
+        }
+        wording = word_message(occasion.template, values, language=language, own=own)
+        for address in await _addresses(tx, event, rule.to):
+            message = make_message(tx, occasion, address, policy=policy, wording=wording, customer_id=event.customer_id)
+            await keep_message(tx, message, about=event.request_id)
+
+
+async def tell_of_low_balance(uow: UnitOfWork, event: AccountLow, *, cause: UUID, at: datetime) -> None:
+    """Tell whom the policy of a contract names that a balance is low.
+
+    :raises NotYet: if the contract or its policy has yet to come
+    """
+    async with uow.begin() as tx:
+        named = await tickets.policy_of_contract(tx.connection, event.contract_id)
+        policy = await policy_in_force(tx.connection, policy=named, at=at) if named else None
+        if policy is None:
+            raise NotYet(f"contract {event.contract_id} and its policy")
+        found = first_match(policy.notifications, {"event": event.name})
+        if found is None:
+            return
+        customer = await tickets.find_customer(tx.connection, event.customer_id)
+        if customer is None:
+            raise NotYet(f"customer {event.customer_id}")
+        rule = found.rule
+        clauses = (event.clause,) if event.clause else rule.clause
+        occasion = occasion_of(rule, policy, cause=str(cause), event=event.name, clauses=clauses)
+        own = await templates.newest_version(tx.connection, occasion.template_name)
+        staff = await agents.list_staff(tx.connection)
+        for addressee in _concerned(rule.to, policy=policy, staff=staff, customer=customer):
+            language = language_of(addressee.language)
+            values = {
+                "customer": customer.name,
+                "reason": balance_words(
+                    event.account_name, event.balance, event.threshold, unit=event.unit, language=language
+                ),
+                "policy": policy.policy,
+                "policy_version": policy.version,
+                "clause": ", ".join(clauses),
+                "role": addressee.role,
+            }
+            wording = word_message(occasion.template, values, language=language, own=own)
+            message = make_message(
+                tx, occasion, addressee, policy=policy, wording=wording, customer_id=event.customer_id
+            )
+            await keep_message(tx, message, about=event.account_id)
+
+
+def _concerned(roles: Sequence[str], *, policy: Policy, staff: Sequence[Agent], customer: Customer) -> list[Addressee]:
+    """Return who is told of what is about a customer, not a ticket: the provider's address where nobody has a role."""
+    found = []
+    for role in roles:
+        if role in CUSTOMER_ROLES:
+            found.append(Addressee(role, "customer", customer.email, customer.language))
+            continue
+        people: list[str | None] = [agent.email for agent in staff if agent.is_available and role in agent.roles]
+        found += [
+            Addressee(role, "provider", address, policy.language) for address in people or [policy.provider.email]
+        ]
+    return found
+
+
+async def _policy_of(tx: Transaction, event: RequestQuarantined | RequestRefused) -> Policy | None:
+    if event.policy is None:
+        return None
+    if event.policy_version is None:
+        return await policy_in_force(tx.connection, policy=event.policy, at=event.received_at)
+    found = await find_policy(tx.connection, policy=event.policy, version=event.policy_version)
+    if found is None:
+        raise NotYet(f"policy {event.policy} {event.policy_version}")
+    return found
+
+
+async def _addresses(
+    tx: Transaction, event: RequestQuarantined | RequestRefused, roles: tuple[str, ...]
+) -> list[Addressee]:
+    """Return the sender, and the customer's own address for its administrator; nobody else heard of the request."""
+    known = {"requester": event.contact_email}
+    if event.customer_id is not None:
+        known["customer_administrator"] = await tickets.customer_email(tx.connection, event.customer_id)
+    found = {role: known.get(role) for role in roles if role in _SIDE_OF_THE_CUSTOMER and known.get(role)}
+    return [Addressee(role, "customer", address, event.language) for role, address in found.items()]
+
+
+def _day(day: date) -> str:
+    return f"{day:%d/%m/%Y}"
