@@ -30,6 +30,7 @@ from plazo.runtime.web import create_app
 T = TypeVar("T")
 
 OPERATOR_KEY = "operator-key-of-the-tests"
+SECRETS_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 
 
 async def eventually(question: Callable[[], Awaitable[T]], *, seconds: float = 10.0) -> T:
@@ -264,6 +265,8 @@ async def prepared_settings(
             operator_key=OPERATOR_KEY,
             database_connections=8,
             log_level="warning",
+            attachments_url=f"file://{postgres.cluster.parent}/attachments",
+            secrets_key=f"test:{SECRETS_KEY}",
         )
 
     return {name: await prepare(name) for name in names}

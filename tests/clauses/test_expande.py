@@ -2,6 +2,7 @@
 
 import pytest
 from harness import DeskUnderTest, House, clock_of
+from mails import known_contact, post, write
 
 
 async def signed(desk: DeskUnderTest, **customer: object) -> dict:
@@ -192,3 +193,202 @@ async def test_exp_16_customer_success_keeps_the_hours_and_holidays_of_the_custo
     # 8 h: Thursday 09:30 to 17:30 in Lima, UTC-5
     assert lima["due_at"] == "2026-04-30T22:30:00Z"
     assert valencia["clauses"] == lima["clauses"] == ["EXP-16"]
+
+
+async def test_exp_07_a_dossier_has_a_unique_number_and_records_every_intervention(desk: DeskUnderTest) -> None:
+    contract = await signed(desk)
+    tickets = [await desk.open_ticket(contract, channel="portal") for _ in range(2)]
+    numbers = [ticket["number"] for ticket in tickets]
+    assert len(set(numbers)) == 2
+    assert all(number.startswith("EXP-") for number in numbers)
+    path = f"/v1/tickets/{tickets[0]['ticket_id']}"
+
+    await desk.admin.ok("POST", f"{path}/replies", json={"text": "Lo vemos"})
+    await desk.admin.ok("POST", f"{path}/replies", json={"text": "ojo con el disco", "internal": True})
+    await desk.admin.ok("POST", f"{path}/resolutions", json={"text": "Hecho"})
+    await desk.admin.ok("POST", f"{path}/closings", json={"reason": "confirmed"})
+    await desk.settled()
+
+    entries = (await desk.admin.ok("GET", f"{path}/timeline"))["items"]
+    kinds = [entry["kind"] for entry in entries]
+    wanted = ["opened", "reply", "internal_note", "resolved", "closed"]
+    assert [kind for kind in kinds if kind in wanted] == wanted
+    assert {"assigned", "notified", "clock_started", "clock_stopped"} <= set(kinds)
+    for method in ("PUT", "PATCH", "DELETE", "POST"):
+        answer = await desk.admin.request(method, f"{path}/timeline", json={"text": "nunca dicho"})
+        assert answer.status_code == 405
+
+
+async def person(desk: DeskUnderTest, contract: dict, **about: object) -> dict:
+    """Register a contact of the contract's customer."""
+    body = {"customer_id": contract["customer_id"], "name": "Ana"} | about
+    return await desk.admin.ok("POST", "/v1/contacts", json=body)
+
+
+async def test_exp_01_only_the_administrator_or_who_it_authorized_opens_incidents(desk: DeskUnderTest) -> None:
+    contract = await signed(desk)
+    boss = await person(desk, contract, role="administrator")
+    luis = await person(desk, contract, name="Luis", emails=["luis@example.com"])
+    boss_key = await desk.key("requester", contact_id=boss["contact_id"])
+    luis_key = await desk.key("requester", contact_id=luis["contact_id"])
+    body = {"contract_id": contract["contract_id"], "subject": "No vende", "description": "Nada", "channel": "portal"}
+
+    problem = await luis_key.refused(403, "POST", "/v1/tickets", json=body)
+    mail = body | {"channel": "email", "contact_email": "luis@example.com"}
+    await desk.admin.refused(403, "POST", "/v1/tickets", json=mail)
+    opened = await boss_key.ok("POST", "/v1/tickets", json=body)
+    answer = f"/v1/tickets/{opened['ticket_id']}/replies"
+    unanswered = await luis_key.refused(403, "POST", answer, json={"text": "Yo también"})
+
+    assert unanswered["clause"] == "EXP-01"
+    assert (problem["type"], problem["clause"]) == ("urn:plazo:problem:request-not-taken", "EXP-01")
+    assert opened["number"]
+    # Nothing is lost: both are kept, and the administrator releases the mail and authorizes its sender.
+    refused, quarantined = (await boss_key.ok("GET", "/v1/quarantine"))["items"]
+    assert (refused["outcome"], quarantined["outcome"]) == ("refused", "quarantined")
+    await desk.advance(to="2026-05-04T14:00:00Z")
+    path = f"/v1/quarantine/{quarantined['request_id']}/release"
+    released = await boss_key.ok("POST", path, json={"authorize": True})
+    ticket = await desk.admin.ok("GET", f"/v1/tickets/{released['ticket_id']}")
+    assert (ticket["received_at"], ticket["opened_at"]) == ("2026-05-04T13:00:00Z", "2026-05-04T14:00:00Z")
+    assert (await luis_key.ok("POST", "/v1/tickets", json=body))["contact_id"] == luis["contact_id"]
+    await luis_key.ok("POST", answer, json={"text": "Yo también"})
+
+
+async def test_exp_06_asking_for_premium_without_the_plan_has_no_effect(desk: DeskUnderTest) -> None:
+    basic = await signed(desk)
+    premium = await desk.customer("expande", plan="enterprise_premium")
+    request = {"channel": "portal", "facts": {"sales_impossible": True}}
+
+    plain = clock_of(await desk.open_ticket(basic, **request), "first_response")
+    bought = clock_of(await desk.open_ticket(premium, **request), "first_response")
+    asked = {"channel": "portal", "facts": {"sales_impossible": True, "category": "customer_success"}}
+    wished = clock_of(await desk.open_ticket(basic, **asked), "first_response")
+
+    assert (plain["target"], bought["target"], wished["target"]) == ("1h", "30m", "1h")
+    assert (bought["clauses"], wished["clauses"]) == (["EXP-06"], plain["clauses"])
+    body = {"contract_id": basic["contract_id"], "subject": "a", "description": "b", "facts": {"plan": "premium"}}
+    problem = await desk.admin.refused(422, "POST", "/v1/tickets", json=body)
+    assert problem["errors"][0]["pointer"] == "/facts/plan"  # nobody states a plan; the contract does
+
+
+async def excluded(desk: DeskUnderTest, category: str, clause: str) -> None:
+    """Open a ticket of a category outside the agreement, and see that it is kept, answered and without clocks."""
+    ticket = await desk.open_ticket(await signed(desk), channel="portal", facts={"category": category})
+
+    assert (ticket["clocks"], ticket["coverage"]["covered"]) == ([], False)
+    assert ticket["coverage"]["clauses"] == [clause]
+    assert set(ticket["coverage"]["note"]) == {"es", "en"}
+    answered = await desk.admin.ok("POST", f"/v1/tickets/{ticket['ticket_id']}/replies", json={"text": "No es nuestro"})
+    assert answered["state"] == "in_progress"
+
+
+async def test_exp_09_third_party_connections_are_kept_and_answered_without_clocks(desk: DeskUnderTest) -> None:
+    await excluded(desk, "third_party_integration", "EXP-09")
+
+
+async def test_exp_15_peripherals_are_not_covered(desk: DeskUnderTest) -> None:
+    await excluded(desk, "peripherals", "EXP-15")
+
+
+async def test_exp_10_missing_diagnosis_steps_flag_the_ticket(desk: DeskUnderTest) -> None:
+    contract = await signed(desk)
+    tried = {"affected_users": True, "knowledge_base": True, "recreated": True}
+
+    ticket = await desk.open_ticket(contract, channel="portal", checklist=tried | {"network_checked": False})
+
+    assert (ticket["flags"], ticket["facts"]["checklist"]) == (["checklist_incomplete"], "incomplete")
+    assert clock_of(ticket, "first_response")["state"] == "running"  # flagged, never lost
+    path = f"/v1/tickets/{ticket['ticket_id']}"
+    entries = (await desk.admin.ok("GET", f"{path}/timeline"))["items"]
+    (lacking,) = [entry["data"] for entry in entries if entry["kind"] == "incomplete"]
+    assert (lacking["checklist"], lacking["clauses"]) == (["network_checked"], ["EXP-10"])
+    done = await desk.admin.ok("POST", f"{path}/completions", json={"checklist": {"network_checked": True}})
+    assert (done["flags"], done["facts"]["checklist"]) == ([], "complete")
+
+
+@pytest.mark.parametrize(
+    ("checklist", "charged", "reason"),
+    [
+        pytest.param("incomplete", 60, None, id="not tried first"),
+        pytest.param("complete", 0, "self_diagnosis_complete", id="tried first"),
+    ],
+)
+async def test_exp_08_wrong_configuration_is_charged_unless_the_administrator_tried_first(
+    desk: DeskUnderTest, checklist: str, charged: int, reason: str | None
+) -> None:
+    rate = {"reference": "Anexo 1", "rates": {"work": {"minor": 5000, "currency": "EUR"}}}
+    await desk.publish("expande")
+    contract = await desk.customer("expande", plan="basic", agreed=rate)
+    ticket = await desk.open_ticket(contract, channel="portal", facts={"checklist": checklist})
+    facts = {"cause": "customer_configuration"}
+    await desk.admin.ok("PATCH", f"/v1/tickets/{ticket['ticket_id']}", json={"facts": facts})
+    await desk.settled()
+    body = {"ticket_id": ticket["ticket_id"], "started_at": "2026-05-04T13:00:00Z", "minutes": 40}
+    await desk.advance(to="2026-05-04T15:00:00Z")
+
+    (charge,) = (await desk.admin.ok("POST", "/v1/work", json=body | {"description": "ayuda"}))["charges"]
+
+    # 40 minutes are a started hour at 50.00 EUR
+    assert (charge["charged_minutes"], charge["quantity"], charge["reason"]) == (charged, charged * 5000 // 60, reason)
+    assert charge["clauses"] == ["EXP-08"]
+
+
+async def test_exp_01_who_may_not_open_incidents_is_answered_and_the_administrator_is_told(desk: DeskUnderTest) -> None:
+    contract = await signed(desk)
+    await person(desk, contract, name="Luis", emails=["luis@example.com"])
+    mail = {"contract_id": contract["contract_id"], "subject": "No vende", "description": "Nada", "channel": "email"}
+
+    await desk.admin.refused(403, "POST", "/v1/tickets", json=mail | {"contact_email": "luis@example.com"})
+    await desk.settled()
+
+    told = (await desk.admin.ok("GET", "/v1/messages"))["items"]
+    assert {one["to"] for one in told} == {"luis@example.com", "cliente@example.com"}
+    assert all("Lo conservamos: No vende" in one["body"] and one["clauses"] == ["EXP-01"] for one in told)
+
+
+async def test_exp_07_incident_is_a_dossier_with_its_number_in_which_every_intervention_stays(house: House) -> None:
+    desk = await house.new_desk(at="2026-05-04T08:00:00Z")
+    await desk.publish("expande")
+    contract = await desk.customer("expande", plan="basic")
+    first, second = await desk.open_ticket(contract), await desk.open_ticket(contract)
+    path = f"/v1/tickets/{first['ticket_id']}"
+    await desk.admin.ok("POST", f"{path}/replies", json={"text": "Lo miramos"})
+    await desk.admin.ok("POST", f"{path}/resolutions", json={"text": "Reparado"})
+    await desk.admin.ok("POST", f"{path}/closings", json={"reason": "confirmed"})
+    await desk.settled()
+
+    timeline = (await desk.admin.ok("GET", f"{path}/timeline"))["items"]
+    verified = await desk.admin.ok("GET", f"{path}/timeline/verification")
+
+    assert (first["number"], second["number"]) == ("EXP-1", "EXP-2")
+    kinds = [entry["kind"] for entry in timeline]
+    assert [kind for kind in kinds if kind in ("opened", "reply", "resolved", "closed")] == [
+        "opened",
+        "reply",
+        "resolved",
+        "closed",
+    ]
+    assert {"clock_started", "notified"} <= set(kinds)
+    assert (verified["intact"], verified["entries"]) == (True, len(timeline))
+    # No call alters it: there is none that takes an entry.
+    document = (await desk.admin.get("/tickets/openapi.json")).json()
+    writing = {"put", "patch", "delete", "post"}
+    assert not [one for one, calls in document["paths"].items() if "timeline" in one and writing & calls.keys()]
+
+
+async def test_exp_01_mail_of_who_may_not_open_incidents_is_kept_answered_and_released(desk: DeskUnderTest) -> None:
+    contract = await known_contact(desk, "expande", plan="basic", authorized=False)
+
+    kept = await post(desk.admin, write(to="support@expande.example.com", files={"log.txt": b"x"}))
+    await desk.settled()
+
+    assert (kept["outcome"], kept["clause"]) == ("kept", "EXP-01")
+    answered = [one for one in (await desk.admin.ok("GET", "/v1/messages"))["items"] if one["to"] == "ana@example.com"]
+    assert [one["clauses"] for one in answered] == [["EXP-01"]]
+    path = f"/v1/quarantine/{kept['request_id']}/release"
+    released = await desk.admin.ok("POST", path, json={"authorize": True})
+    ticket = await desk.ticket(released)
+    assert (ticket["contract_id"], ticket["channel"]) == (contract["contract_id"], "email")
+    again = await post(desk.admin, write(to="support@expande.example.com", message_id="two@example.com"))
+    assert again["outcome"] == "ticket_opened"

@@ -3,6 +3,7 @@
 from typing import Any
 
 from plazo.events import billing, escalation, tickets
+from plazo.events.ticket_life import TicketMerged
 from plazo.events.tickets import (
     ContractSigned,
     CustomerReplied,
@@ -19,6 +20,7 @@ from plazo.events.tickets import (
     TicketWaitStarted,
 )
 from plazo.events.timers import TimerRequest, TimerWithdrawal
+from plazo.policy import AgreedTerms
 from plazo.runtime.consumer import Handlers, Received
 from plazo.runtime.unit_of_work import UnitOfWork
 from sla_clock.domain import facts
@@ -41,6 +43,7 @@ async def on_ticket_opened(uow: UnitOfWork, received: Received[TicketOpened]) ->
         policy_version=event.policy_version,
         timezone=event.customer_timezone,
         region=event.customer_region,
+        agreed=AgreedTerms.model_validate(event.agreed) if event.agreed else None,
         opening=facts.Fact(event.opened_at, envelope.aggregate_version, what),
         recorded_at=envelope.recorded_at,
     )
@@ -113,6 +116,11 @@ async def on_ticket_closed(uow: UnitOfWork, received: Received[TicketClosed]) ->
     await _record(uow, received, facts.Closed(received.payload.reason))
 
 
+async def on_ticket_merged(uow: UnitOfWork, received: Received[TicketMerged]) -> None:
+    """End what is still owed: the ticket goes on in another one."""
+    await _record(uow, received, facts.Closed("merged"))
+
+
 async def on_contract_signed(uow: UnitOfWork, received: Received[ContractSigned]) -> None:
     """Keep what availability needs of it."""
     event = received.payload
@@ -162,6 +170,7 @@ HANDLERS: dict[str, Handlers] = {
         TicketResolved: on_ticket_resolved,
         TicketReopened: on_ticket_reopened,
         TicketClosed: on_ticket_closed,
+        TicketMerged: on_ticket_merged,
         tickets.TimerRequested: on_timer_requested,
         tickets.TimerWithdrawn: on_timer_withdrawn,
     },

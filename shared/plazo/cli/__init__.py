@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from plazo.cli import policy
+from plazo.cli import evidence, ledger, policy
 from plazo.cli.terminal import IN_THE_WAY, NO, console, fail
 from plazo.events.envelope import SERVICES
 from plazo.kernel.errors import PlazoError
@@ -27,6 +27,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(policy.app, name="policy")
+app.command(name="evidence")(evidence.evidence)
+app.add_typer(ledger.app, name="ledger")
 
 Data = Annotated[Path, typer.Option("--data", help="folder that holds everything", envvar="PLAZO_DATA")]
 Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="port of the one address", envvar="PLAZO_PORT")]
@@ -64,11 +66,18 @@ def up(
 
 
 @app.command()
-def serve(service: ServiceName) -> None:
+def serve(
+    service: ServiceName,
+    smtp: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="take e-mail by SMTP there; for tickets only")
+    ] = None,
+) -> None:
     """Run one service, told by PLAZO_… environment variables what to connect to. For containers, and for `up`."""
     from plazo.cli.serve import run_service
 
-    run_service(_service(service))
+    if smtp is not None and service != "tickets":
+        raise typer.BadParameter(f"{service} takes no e-mail; --smtp is for tickets")
+    run_service(_service(service), smtp_listen=smtp)
 
 
 @app.command()

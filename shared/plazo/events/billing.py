@@ -67,6 +67,42 @@ class AccountChanged(_BillingEvent):
     balance: int
 
 
+class AccountLow(_BillingEvent):
+    """A balance fell below the `threshold` that the policy names; once each time it does. Aggregate: the account."""
+
+    name: ClassVar[str] = "account.low"
+
+    account_id: UUID
+    contract_id: UUID
+    customer_id: UUID
+    account_name: str
+    unit: str
+    balance: int
+    threshold: int
+    clause: str | None
+
+
+class QuoteChanged(_BillingEvent):
+    """A quote was offered, accepted, declined, released or has expired. Aggregate: the ticket, or else the contract.
+
+    `quantity` whole `unit`s are set aside while it is accepted; `extra_minor` is an amount agreed beside them.
+    """
+
+    name: ClassVar[str] = "quote.changed"
+
+    quote_id: UUID
+    contract_id: UUID
+    ticket_id: UUID | None
+    state: Literal["offered", "accepted", "declined", "released", "expired"]
+    unit: str
+    quantity: int
+    extra_minor: int | None
+    extra_currency: str | None
+    valid_until: datetime
+    clauses: tuple[str, ...]
+    explanation: dict[str, str]
+
+
 class AccountStandingChanged(_BillingEvent):
     """A contract's standing is now `standing`. Aggregate: the contract."""
 
@@ -74,6 +110,60 @@ class AccountStandingChanged(_BillingEvent):
 
     contract_id: UUID
     standing: Literal["good", "overdue", "blocked"]
+
+
+class ServiceCreditGranted(_BillingEvent):
+    """The provider owes the customer for a breached guarantee. Aggregate: the ticket.
+
+    `amount` is what is owed more by this, `total` what is owed for the breach after it, in minor units of the currency
+    `unit`, or in whole percents of the month's fee (`percent`) where the contract names no fee. `credit_id` is the
+    clock's.
+    """
+
+    name: ClassVar[str] = "service_credit.granted"
+
+    ticket_id: UUID
+    contract_id: UUID
+    credit_id: UUID
+    kind: str
+    month: str
+    breached_at: datetime
+    percent: int
+    unit: str
+    amount: int
+    total: int
+    clauses: tuple[str, ...]
+    explanation: dict[str, str]
+
+
+class ServiceCreditReversed(_BillingEvent):
+    """What was owed for a breach is owed no more, or less of it, `because` of a named fact. Aggregate: the ticket."""
+
+    name: ClassVar[str] = "service_credit.reversed"
+
+    ticket_id: UUID
+    contract_id: UUID
+    credit_id: UUID
+    month: str
+    unit: str
+    amount: int
+    total: int
+    because: str
+    clauses: tuple[str, ...]
+    explanation: dict[str, str]
+
+
+class StatementClosed(_BillingEvent):
+    """A month of a contract is closed for good: what comes after lands in the next. Aggregate: the contract."""
+
+    name: ClassVar[str] = "statement.closed"
+
+    contract_id: UUID
+    customer_id: UUID
+    month: str
+    number: int
+    hash: str
+    closed_at: datetime
 
 
 class TimerRequested(_BillingEvent, TimerRequest):
@@ -89,7 +179,12 @@ EVENTS: tuple[type[Event], ...] = (
     AdmissionWithheld,
     ChargeAccrued,
     AccountChanged,
+    AccountLow,
     AccountStandingChanged,
+    QuoteChanged,
+    ServiceCreditGranted,
+    ServiceCreditReversed,
+    StatementClosed,
     TimerRequested,
     TimerWithdrawn,
 )

@@ -1,4 +1,4 @@
-"""What `escalation` announces. The aggregate is always the ticket."""
+"""What `escalation` announces. The aggregate is the ticket, but for a message that is about none."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -70,11 +70,38 @@ class EscalationStopped(_EscalationEvent):
     reason: str
 
 
-class MessageQueued(_EscalationEvent):
-    """Somebody is going to be told something; `event` is what they are told of, such as `ticket.opened`."""
+class EscalationCompleted(_EscalationEvent):
+    """Every step was taken, the last at `completed_at`; `acknowledged` if somebody had taken notice by then."""
 
+    name: ClassVar[str] = "escalation.completed"
+
+    escalation_id: UUID
+    completed_at: datetime
+    acknowledged: bool
+
+
+class EscalationUnanswered(_EscalationEvent):
+    """The last step was taken and nobody took notice, though somebody was waited for."""
+
+    name: ClassVar[str] = "escalation.unanswered"
+
+    escalation_id: UUID
+    trigger: str
+    clauses: tuple[str, ...]
+    notified: tuple[str, ...] = ()
+
+
+class MessageQueued(Event):
+    """Somebody is going to be told something; `event` is what they are told of, such as `ticket.opened`.
+
+    Aggregate: the ticket; where it is about none, what it is about: a policy, a request, or the messages of a digest.
+    `state` is `queued`, `held` for a digest, `delivered` where messages are captured, or `failed`.
+    """
+
+    producer: ClassVar[str] = "escalation"
     name: ClassVar[str] = "message.queued"
 
+    ticket_id: UUID | None
     message_id: UUID
     template: str
     channel: str
@@ -83,6 +110,30 @@ class MessageQueued(_EscalationEvent):
     clauses: tuple[str, ...] = ()
     event: str | None = None
     role: str | None = None
+    state: str = "queued"
+
+
+class MessageSent(_EscalationEvent):
+    """The receiving server took the message on, at the `attempt`-th attempt."""
+
+    name: ClassVar[str] = "message.sent"
+
+    message_id: UUID
+    channel: str
+    to: str
+    attempt: int = 1
+
+
+class MessageFailed(_EscalationEvent):
+    """The message did not arrive, for `reason`. `permanent` is false where attempts were given up."""
+
+    name: ClassVar[str] = "message.failed"
+
+    message_id: UUID
+    channel: str
+    to: str | None
+    reason: str
+    permanent: bool = True
 
 
 class TimerRequested(_EscalationEvent, TimerRequest):
@@ -98,7 +149,11 @@ EVENTS: tuple[type[Event], ...] = (
     EscalationRaised,
     EscalationStepFired,
     EscalationStopped,
+    EscalationCompleted,
+    EscalationUnanswered,
     MessageQueued,
+    MessageSent,
+    MessageFailed,
     TimerRequested,
     TimerWithdrawn,
 )

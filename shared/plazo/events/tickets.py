@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
+from plazo.events import ticket_dossier, ticket_intake, ticket_life
 from plazo.events.envelope import Event
 from plazo.events.timers import TimerRequest, TimerWithdrawal
 
@@ -107,6 +108,7 @@ class ContractSigned(_TicketsEvent):
     valid_until: date | None
     warranty_until: date | None = None
     agreed: dict[str, Any] | None = None
+    account: str | None = None
 
 
 class TicketOpened(_TicketsEvent):
@@ -116,7 +118,10 @@ class TicketOpened(_TicketsEvent):
     among them. `admission` is `pending` where the contract lets only a solvent customer in: the clocks then wait
     for `ticket.admitted`. `clocks` is false where the ticket is out of coverage. `customer_region` names the
     holiday layer of the policy that holds where the customer is (EXP-16). `agreed` are the contract's own terms as
-    they were then, see :class:`ContractSigned`; the ticket keeps them (SKE-12).
+    they were then, see :class:`ContractSigned`; the ticket keeps them (SKE-12). `received_at` is when the request
+    reached the desk, where that is not the opening. `flags` name what it lacks, `missing` words the steps of the
+    checklist that were not tried, by language (EXP-10). `imported`, here and below, is true for what happened in
+    another desk and was brought from there: nobody is told of it.
     """
 
     name: ClassVar[str] = "ticket.opened"
@@ -141,6 +146,11 @@ class TicketOpened(_TicketsEvent):
     customer_region: str | None = None
     description: str | None = None
     agreed: dict[str, Any] | None = None
+    contact_id: UUID | None = None
+    received_at: datetime | None = None
+    flags: tuple[str, ...] = ()
+    missing: tuple[dict[str, str], ...] = ()
+    imported: bool = False
 
 
 class TicketAdmitted(_TicketsEvent):
@@ -179,6 +189,7 @@ class TicketAnswered(_TicketsEvent):
     activity: Literal["receipt", "reply", "call", "assessment"]
     channel: str
     by: str
+    imported: bool = False
 
 
 class CustomerReplied(_TicketsEvent):
@@ -188,6 +199,7 @@ class CustomerReplied(_TicketsEvent):
 
     channel: str
     by: str
+    imported: bool = False
 
 
 class TicketWaitStarted(_TicketsEvent):
@@ -197,6 +209,7 @@ class TicketWaitStarted(_TicketsEvent):
 
     cause: Literal["customer", "vendor", "agreed_window"]
     reason: str
+    until: datetime | None = None
 
 
 class TicketWaitEnded(_TicketsEvent):
@@ -224,6 +237,7 @@ class TicketResolved(_TicketsEvent):
     kind: str
     text: str
     by: str
+    imported: bool = False
 
 
 class TicketReopened(_TicketsEvent):
@@ -241,6 +255,7 @@ class TicketClosed(_TicketsEvent):
     name: ClassVar[str] = "ticket.closed"
 
     reason: Literal["confirmed", "abandoned", "withdrawn"]
+    imported: bool = False
 
 
 class TimerRequested(_TicketsEvent, TimerRequest):
@@ -270,6 +285,9 @@ EVENTS: tuple[type[Event], ...] = (
     TicketResolved,
     TicketReopened,
     TicketClosed,
+    *ticket_dossier.EVENTS,
+    *ticket_life.EVENTS,
+    *ticket_intake.EVENTS,
     TimerRequested,
     TimerWithdrawn,
 )

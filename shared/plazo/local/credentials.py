@@ -1,5 +1,7 @@
 """The passwords of a data folder: made once, kept in one file only its owner reads."""
 
+import base64
+import hashlib
 import json
 import secrets
 from pathlib import Path
@@ -29,6 +31,10 @@ class Credentials:
             self._known[name] = "p" + secrets.token_urlsafe(32)
             self._save()
         return self._known[name]
+
+    def encryption_key(self, name: str) -> str:
+        """Return 32 bytes called `name` in base64, behind a name of their own, made and saved the first time."""
+        return "local:" + base64.b64encode(hashlib.sha256(self.get(name).encode()).digest()).decode()
 
     def _read(self) -> dict[str, str]:
         if not self._file.exists():

@@ -179,8 +179,16 @@ class Stack:
             "PLAZO_NATS_URL": nats.url,
             "PLAZO_OPERATOR_KEY": Credentials(self.data).get("operator_key"),
             "PLAZO_LISTEN": listen,
+            **(self._dossier() if service == "tickets" else {}),
             "PYTHONTZPATH": "",  # zones come from the locked tzdata, whatever the machine has
             "PYTHONUNBUFFERED": "1",
+        }
+
+    def _dossier(self) -> dict[str, str]:
+        """Return where attachments are kept and what encrypts secrets."""
+        return {
+            "PLAZO_ATTACHMENTS_URL": (self.data / "attachments").absolute().as_uri(),
+            "PLAZO_SECRETS_KEY": Credentials(self.data).encryption_key("secrets_key"),
         }
 
     async def _start_and_stay(self, when_started: Callable[[], Awaitable[None]] | None) -> None:

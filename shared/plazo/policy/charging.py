@@ -33,7 +33,7 @@ def _as_rules(value: object) -> object:
 class Account(Clausal):
     """What is drawn on. `check` refuses to begin under `minimum_balance`; `reserve` also sets it aside.
 
-    A `credit_unit` or `workday` is worth `unit_minutes` of work.
+    A `credit_unit` or `workday` is worth `unit_minutes` of work. A balance that falls below `warn_below` is told.
     """
 
     unit: Unit
@@ -41,6 +41,7 @@ class Account(Clausal):
     unit_minutes: Annotated[Count, Field(ge=1)] = 60
     minimum_balance: Count = 0
     on_minimum: Literal["check", "reserve"] = "check"
+    warn_below: Count | None = None
 
     @model_validator(mode="after")
     def _name_currency(self) -> Self:
@@ -58,12 +59,24 @@ class Bag(Account):
 
 
 class Allotment(Rule):
-    """What a plan includes each month; the rest expires unless it rolls over."""
+    """What a plan includes each month; the rest expires unless it rolls over.
+
+    What rolls over is kept for `rollover_months` more months, or as long as the contract where that is not said; it
+    never brings the account above `cap`.
+    """
 
     unit: Unit
     amount: Count
     period: Literal["month"] = "month"
     rollover: Flag = False
+    rollover_months: Annotated[Count, Field(ge=1, le=120)] | None = None
+    cap: Annotated[Count, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _limit_what_rolls_over(self) -> Self:
+        if not self.rollover and (self.rollover_months is not None or self.cap is not None):
+            raise ValueError("expected `rollover_months` and `cap` only with `rollover: true`")
+        return self
 
 
 class Rate(Section):
@@ -75,7 +88,7 @@ class Rate(Section):
 
 
 class Multiplier(Rule):
-    """What work counts for under some conditions: 150 percent, say, out of hours."""
+    """What work counts for under some conditions: 150 percent, say, out of hours or on a holiday."""
 
     percent: Annotated[Count, Field(ge=1, le=1000)]
 
@@ -84,7 +97,9 @@ class WorkRule(Rule):
     """What work is charged, and how it is rounded.
 
     Minutes are summed over `scope` before they are rounded to `increment`; `minimum` applies once per scope.
-    Without a `rate` the contract's applies. `account` names a bag to draw on instead of the main account.
+    Without a `rate` the contract's applies. `account` names a bag to draw on instead of the main account. On
+    `calendar` work is split into that in hours and out of them, and on holidays; its multipliers are applied before
+    rounding or after it.
     """
 
     charge: Flag = True
@@ -94,6 +109,8 @@ class WorkRule(Rule):
     rounding: Literal["up", "down", "nearest"] = "up"
     scope: Literal["entry", "ticket", "day", "month"] = "entry"
     multipliers: tuple[Multiplier, ...] = ()
+    multiply: Literal["before", "after"] = "before"
+    calendar: Name | None = None
     rate: Rate | None = None
     account: Name | None = None
     quote_required: Flag = False
@@ -126,10 +143,14 @@ class GateRule(Rule):
 
 
 class NoShow(Clausal):
-    """What is charged, once per appointment, when the customer is absent `grace` after it began. SMA-19"""
+    """What is charged, once per appointment, when the customer is absent `grace` after it began. SMA-19
+
+    A cancellation by the customer less than `notice` before the beginning is late.
+    """
 
     charge: Quantity
     grace: TargetText = "0m"
+    notice: TargetText = "0m"
 
 
 class ServiceCreditRule(Rule):
@@ -137,6 +158,16 @@ class ServiceCreditRule(Rule):
 
     percent: Annotated[Count, Field(le=100)]
     cap_percent: Annotated[Count, Field(le=100)] = 100
+
+
+class Statements(Section):
+    """How months are stated. A month closes by itself so many days after its end; amounts are written as in `locale`.
+
+    Without a locale they are written as where the document's zone is.
+    """
+
+    closes_after_days: Annotated[Count, Field(le=27)] = 0
+    locale: Literal["es_ES", "es_PE", "es_CL", "es_VE", "en"] | None = None
 
 
 class Billing(Section):
@@ -152,3 +183,4 @@ class Billing(Section):
     gates: tuple[GateRule, ...] = ()
     no_show: NoShow | None = None
     service_credits: tuple[ServiceCreditRule, ...] = ()
+    statements: Statements = Field(default_factory=Statements)

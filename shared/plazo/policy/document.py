@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from plazo.policy.charging import Billing
-from plazo.policy.handling import Escalation, NotificationRule, Routing, Template
+from plazo.policy.handling import Channel, ChannelName, Escalation, NotificationRule, Routing, Template
 from plazo.policy.intake import DeclaredFact, Grade, GradeRule, Intake
 from plazo.policy.promises import (
     Availability,
@@ -184,4 +184,5 @@ class Policy(Section):
     billing: Billing = Field(default_factory=Billing)
     templates: dict[Name, Template] = Field(default_factory=dict)
     notifications: tuple[NotificationRule, ...] = ()
+    channels: dict[ChannelName, Channel] = Field(default_factory=dict)
     compliance: Compliance | None = None

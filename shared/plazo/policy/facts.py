@@ -67,10 +67,12 @@ BUILT_IN: Mapping[str, Fact] = MappingProxyType(
         "purchase_order": _YES_NO,
         "below_minimum": _YES_NO,
         "quote_accepted": _YES_NO,
+        "breaches_in_month": Fact("integer"),
         "commitment": _choice("objective", "guarantee"),
         # where the ticket stands
         "level": Fact("integer"),
         "hours": _choice("in", "out"),
+        "holiday": _YES_NO,
         "existing_ticket": _YES_NO,
         "email_failure": _YES_NO,
         "checklist": _choice("complete", "incomplete"),
@@ -80,6 +82,8 @@ BUILT_IN: Mapping[str, Fact] = MappingProxyType(
         # what has just happened
         "activity": _choice("receipt", "reply", "call", "internal_note", "assessment"),
         "event": _TEXT,
+        "reopenings": Fact("integer"),
+        "warned_percent": Fact("integer"),
         "kind": _choice(
             "acknowledgement",
             "first_response",
@@ -90,7 +94,14 @@ BUILT_IN: Mapping[str, Fact] = MappingProxyType(
             "availability",
         ),
         "trigger": _choice(
-            "breach", "warning", "customer_request", "agent_request", "playbook_exhausted", "not_acknowledged"
+            "breach",
+            "warning",
+            "customer_request",
+            "agent_request",
+            "playbook_exhausted",
+            "not_acknowledged",
+            "reopened",
+            "severity_raised",
         ),
     }
 )

@@ -5,11 +5,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from plazo.calendar import TargetKind, parse_target
 from plazo.policy.intake import Address
-from plazo.policy.rules import Clausal, Clauses, Count, Flag, Name, Role, Rule, Section, TargetText, Text
+from plazo.policy.rules import Clausal, Clauses, Count, Flag, Name, Role, Rule, Section, TargetText, Text, When
 
 Level = Annotated[Count, Field(ge=1, le=9)]
 Assignment = Literal["least_loaded", "rota"]
+ChannelName = Literal["email", "portal", "webhook"]
 
 #: What a template may fill in.
 PLACEHOLDERS = frozenset(
@@ -90,9 +92,14 @@ class EscalationLevel(Clausal):
 
 
 class EscalationStep(Section):
-    """Who must act or be told, and how long after the trigger, in the time of `calendar` or elapsed."""
+    """Who must act or be told, and how long after the trigger, in the time of `calendar` or elapsed.
+
+    After a breach the delay may be a share of what was promised instead: with `overrun_percent: 50` the step comes when
+    half as much again has passed, in the hours of the promise.
+    """
 
     after: TargetText = "0m"
+    overrun_percent: Annotated[Count, Field(ge=1, le=1000)] | None = None
     calendar: Name | None = None
     to_level: Level | None = None
     to_team: Name | None = None
@@ -110,6 +117,8 @@ class EscalationStep(Section):
             raise ValueError("expected one of to_level, to_team, to_role or notify: the step does nothing")
         if self.times > 1 and self.repeat is None:
             raise ValueError("expected `repeat`, the time between repetitions, where `times` is more than 1")
+        if self.overrun_percent is not None and (self.after != "0m" or self.calendar is not None):
+            raise ValueError("expected no `after` or `calendar` beside `overrun_percent`: the promise has its own")
         return self
 
 
@@ -121,6 +130,12 @@ class EscalationRule(Rule):
 
     steps: Annotated[tuple[EscalationStep, ...], Field(min_length=1)]
     ordered: Flag = False
+
+    @model_validator(mode="after")
+    def _overrun_a_promise(self) -> Self:
+        if self.when.get("trigger") != "breach" and any(step.overrun_percent is not None for step in self.steps):
+            raise ValueError("expected `overrun_percent` only where `trigger` is breach: nothing else is overrun")
+        return self
 
 
 class PlaybookStep(Section):
@@ -157,4 +172,36 @@ class NotificationRule(Rule):
 
     template: Name
     to: Annotated[tuple[Role, ...], Field(min_length=1)]
-    channel: Literal["email", "portal", "webhook"] = "email"
+    channel: ChannelName = "email"
+
+
+class Digest(Section):
+    """A storm is one message: beyond `above` messages to one person within `every`, the rest come together at its end.
+
+    `every` is elapsed time.
+    """
+
+    every: TargetText
+    above: Annotated[Count, Field(ge=0, le=1000)] = 0
+
+    @model_validator(mode="after")
+    def _is_elapsed(self) -> Self:
+        target = parse_target(self.every)
+        if target.kind is TargetKind.BUSINESS_DAYS or not target.amount:
+            raise ValueError("every: expected elapsed time above zero, such as 15m")
+        return self
+
+
+class Quiet(Section):
+    """Outside the hours of `calendar` nobody is told; what holds `unless` comes through."""
+
+    calendar: Name
+    unless: When = Field(default_factory=dict)
+
+
+class Channel(Section):
+    """How the provider's own people are told by a channel. Customers are told at once, each of their own ticket."""
+
+    digest: Digest | None = None
+    quiet: Quiet | None = None
+    clause: Clauses | None = None

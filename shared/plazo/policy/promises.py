@@ -118,14 +118,17 @@ class Confirmation(Clausal):
 class Abandonment(Clausal):
     """When an unanswered ticket is closed.
 
-    `attempts` contacts made on open days of `calendar` count, at least `spacing` apart, then `wait` passes.
-    `automatic` false only permits the closing.
+    `attempts` contacts made on open days of `calendar` count, at least `spacing` apart, then `wait` passes. `within`
+    hours asks for its open hours; `channels` lists those that count, where not all do. `automatic` false only permits
+    the closing.
     """
 
     attempts: Annotated[Count, Field(ge=1)]
     calendar: Name
     wait: TargetText
     spacing: TargetText = "0m"
+    within: Literal["days", "hours"] = "days"
+    channels: tuple[Literal["email", "portal", "phone", "chat", "video"], ...] = ()
     states_wait: Flag = False
     automatic: Flag = False
 

@@ -60,7 +60,7 @@ class _Checker:
     def _walk(self, value: Any, key: str, pointer: str) -> Iterator[Fault]:
         if key == "clause":
             yield from self._check_clauses(value, pointer)
-        elif key == "when" and isinstance(value, dict):
+        elif key in ("when", "unless") and isinstance(value, dict):
             for name, condition in value.items():
                 yield from self._check_condition(name, condition, pointer_to(pointer, name))
         elif key == "sets" and isinstance(value, dict):

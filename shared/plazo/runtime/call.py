@@ -3,7 +3,7 @@
 import asyncio
 import hmac
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -88,6 +88,11 @@ class Call:
         self.response.headers["Preference-Applied"] = f"wait={self.wait_seconds}"
         return True
 
+    def of_body(self, digest: str) -> "Call":
+        """Return this call for a body with that digest: a repetition under the same Idempotency-Key has it too."""
+        method, path = self.request.method, str(self.request.url.path)
+        return replace(self, idempotency_hash=request_hash(method=method, path=path, body=digest.encode()))
+
     def show_version(self, version: int) -> None:
         """Send the version as `ETag`."""
         self.response.headers["ETag"] = etag(version)
@@ -104,8 +109,12 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
-def allow(*roles: Role) -> Any:
-    """Return the dependency of a route that `roles` may call; it gives the route its :class:`Call`."""
+def allow(*roles: Role, reads_body: bool = True) -> Any:
+    """Return the dependency of a route that `roles` may call; it gives the route its :class:`Call`.
+
+    Without `reads_body` the body is left to the route, which streams it and then says by :meth:`Call.of_body` what it
+    was.
+    """
 
     async def call(
         request: Request,
@@ -134,7 +143,7 @@ def allow(*roles: Role) -> Any:
             response=response,
             idempotency_key=idempotency_key if request.method == "POST" else None,
             idempotency_hash=request_hash(method=request.method, path=str(request.url.path), body=await request.body())
-            if idempotency_key is not None
+            if idempotency_key is not None and reads_body
             else "",
             wait_seconds=min(int(wait[1]), _LONGEST_WAIT_SECONDS) if wait else 0,
         )
@@ -159,3 +168,13 @@ def allow_operator() -> Any:
 
     operator.roles = ("operator",)  # type: ignore[attr-defined]
     return Depends(operator)
+
+
+def allow_signed() -> Any:
+    """Return the dependency of a route whose body is signed: the route checks the signature, no key is needed."""
+
+    async def signed(request: Request) -> Runtime:
+        return runtime_of(request)
+
+    signed.roles = ("signature",)  # type: ignore[attr-defined]
+    return Depends(signed)

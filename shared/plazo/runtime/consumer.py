@@ -16,7 +16,7 @@ from plazo.runtime.bus import Bus, BusDown, Delivery, MalformedEvent, Subscripti
 from plazo.runtime.clock import Clock
 from plazo.runtime.database import OUTAGE, Database
 from plazo.runtime.inbox import InboxClaim, NotYet, OutOfTurn
-from plazo.runtime.unit_of_work import AlreadyDone, Cause, UnitOfWork
+from plazo.runtime.unit_of_work import AlreadyDone, Cause, UnitOfWork, Witness
 from plazo.runtime.wake import Wake
 
 log = structlog.get_logger(__name__)
@@ -66,13 +66,23 @@ class Consumer:
     """One service's reading of one producer."""
 
     def __init__(
-        self, *, database: Database, bus: Bus, clock: Clock, service: str, producer: str, handlers: Handlers, wake: Wake
+        self,
+        *,
+        database: Database,
+        bus: Bus,
+        clock: Clock,
+        service: str,
+        producer: str,
+        handlers: Handlers,
+        wake: Wake,
+        witness: Witness | None = None,
     ) -> None:
         self._database = database
         self._bus = bus
         self._clock = clock
         self._service = service
         self._wake = wake
+        self._witness = witness
         self._handlers = handlers
         self._failed_sweeps: dict[UUID, int] = {}
         self._lanes: list[asyncio.Queue[tuple[Delivery, Envelope]]] = [asyncio.Queue(_FETCH) for _ in range(_LANES)]
@@ -219,6 +229,8 @@ class Consumer:
             cause=Cause(correlation_id=event.correlation_id, causation_id=event.id, traceparent=event.traceparent),
             claim=claim,
             outbox_wake=self._wake,
+            witness=self._witness,
+            received=None if claim is None else event,
         )
 
     async def _keep(self, event: Envelope, *, in_turn: bool = False) -> bool:

@@ -1,23 +1,31 @@
-"""Who asks: API keys and roles."""
+"""Who asks: API keys, access tokens of an identity provider, and roles."""
 
 import base64
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+import asyncpg
+
 from plazo.kernel.errors import Kind, PlazoError
-from plazo.runtime.database import Database
+from plazo.runtime.database import Connection, Database
+from plazo.runtime.oidc import AccessTokens, Claims, TokenRefused
 
 _PREFIX = "plz"
 
 _LOOK_UP = """
-SELECT k.key_id, k.desk_id, k.secret_hash, k.role, k.label, k.customer_id, k.contact_id, k.expires_at, k.revoked_at,
-       d.clock_at, d.sandbox
+SELECT k.key_id, k.desk_id, k.secret_hash, k.previous_hash, k.previous_until, k.role, k.label, k.customer_id,
+       k.contact_id, k.scopes, k.expires_at, k.revoked_at, d.clock_at, d.sandbox
 FROM api_key k JOIN desk d USING (desk_id) WHERE k.key_id = $1
+"""
+_LOOK_UP_DESK = "SELECT desk_id, sandbox, clock_at FROM desk WHERE desk_id = $1"
+_IS_VALID = """
+SELECT EXISTS (SELECT FROM api_key WHERE key_id = $1 AND revoked_at IS NULL AND coalesce(expires_at > $2, true))
 """
 
 
@@ -51,7 +59,11 @@ class Forbidden(PlazoError):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A known caller. `clock_at` is the present of its desk if that is a sandbox."""
+    """A known caller. `clock_at` is the present of its desk if that is a sandbox.
+
+    `scopes` are the services it may read or write, None for all. `valid_until` is set for an access token: its end. A
+    key may be revoked at any time, and is asked for.
+    """
 
     desk_id: UUID
     key_id: str
@@ -61,6 +73,13 @@ class Principal:
     contact_id: UUID | None
     sandbox: bool
     clock_at: datetime | None
+    scopes: tuple[str, ...] | None = None
+    valid_until: datetime | None = None
+
+    def has_scope(self, service: str, access: str) -> bool:
+        """Tell whether it may `read` or `write` at a service; who may write may read."""
+        name = service.replace("_", "-")
+        return self.scopes is None or f"{name}:{access}" in self.scopes or f"{name}:write" in self.scopes
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +91,12 @@ class NewKey:
     secret_hash: str
 
 
-def new_key() -> NewKey:
-    """Make an API key: `plz_<id>_<secret>`. Its secret has 256 bits, so a fast hash keeps it."""
-    return _key(secrets.token_hex(6), secrets.token_urlsafe(32))
+def new_key(key_id: str | None = None) -> NewKey:
+    """Make an API key: `plz_<id>_<secret>`. Its secret has 256 bits, so a fast hash keeps it.
+
+    With `key_id`, make a new secret for that key.
+    """
+    return _key(key_id or secrets.token_hex(6), secrets.token_urlsafe(32))
 
 
 def derived_key(*, from_secret: str, purpose: str) -> NewKey:
@@ -101,14 +123,23 @@ def parse_token(authorization: str | None) -> tuple[str, str]:
     return parts[1], parts[2]
 
 
-async def authenticate(database: Database, *, authorization: str | None, now: datetime) -> Principal:
-    """Return the caller of a request. :raises Unauthenticated: for no key, a wrong, expired or revoked one"""
+async def authenticate(
+    database: Database, *, authorization: str | None, now: datetime, tokens: AccessTokens | None = None
+) -> Principal:
+    """Return the caller of a request, by API key or, where there are `tokens`, by access token.
+
+    :raises Unauthenticated: for no key, a wrong, expired or revoked one
+    """
+    scheme, _, token = (authorization or "").partition(" ")
+    if tokens is not None and scheme.lower() == "bearer" and token.count(".") == 2:
+        return await _by_token(database, tokens, token.strip(), now=now)
     key_id, secret = parse_token(authorization)
     row = await database.system.fetchrow(_LOOK_UP, key_id)
-    # The hash is compared even for an unknown id, so that the time of the answer tells nothing.
-    known_hash = row["secret_hash"] if row is not None else "0" * 64
-    is_right = hmac.compare_digest(secret_hash(secret), known_hash)
-    if row is None or not is_right:
+    # Hashes are compared even for an unknown id, so that the time of the answer tells nothing.
+    hashes = _valid_hashes(row, now) if row is not None else ("0" * 64,)
+    given = secret_hash(secret)
+    is_right = [hmac.compare_digest(given, known) for known in hashes]
+    if row is None or not any(is_right):
         raise Unauthenticated("the API key is not known")
     if row["revoked_at"] is not None:
         raise Unauthenticated("the API key has been revoked")
@@ -123,4 +154,51 @@ async def authenticate(database: Database, *, authorization: str | None, now: da
         contact_id=row["contact_id"],
         sandbox=row["sandbox"],
         clock_at=row["clock_at"],
+        scopes=None if row["scopes"] is None else tuple(row["scopes"]),
     )
+
+
+def _valid_hashes(row: asyncpg.Record, now: datetime) -> Sequence[str]:
+    """Return the hash of a key's secret, and of the one before while both are valid."""
+    is_overlap = row["previous_until"] is not None and now < row["previous_until"]
+    return (row["secret_hash"], row["previous_hash"]) if is_overlap else (row["secret_hash"],)
+
+
+async def _by_token(database: Database, tokens: AccessTokens, token: str, *, now: datetime) -> Principal:
+    try:
+        claims = await tokens.verify(token, now=now)
+        role = _role_of(claims)
+    except TokenRefused as error:
+        raise Unauthenticated(f"the access token is refused: {error}") from error
+    desk = await database.system.fetchrow(_LOOK_UP_DESK, claims.desk_id)
+    if desk is None:
+        raise Unauthenticated("the access token is refused: it names no desk of this installation")
+    is_requester = role is Role.REQUESTER
+    return Principal(
+        desk_id=claims.desk_id,
+        key_id=f"oidc:{claims.subject}",
+        role=role,
+        label=claims.label,
+        customer_id=claims.customer_id if is_requester else None,
+        contact_id=claims.contact_id if is_requester else None,
+        sandbox=desk["sandbox"],
+        clock_at=desk["clock_at"],
+        valid_until=claims.expires_at,
+    )
+
+
+def _role_of(claims: Claims) -> Role:
+    """Return the one role that a token names. :raises TokenRefused: for none or several, a requester of no customer"""
+    known = [Role(name) for name in dict.fromkeys(claims.roles) if name in Role]
+    if len(known) != 1:
+        raise TokenRefused(f"expected one of the roles {', '.join(Role)}, it has {len(known)}")
+    if known[0] is Role.REQUESTER and claims.customer_id is None:
+        raise TokenRefused("a requester's token names its customer")
+    return known[0]
+
+
+async def is_still_valid(connection: Connection, principal: Principal, *, now: datetime) -> bool:
+    """Tell whether a caller that was let in would be let in now; asked while a stream to it lasts."""
+    if principal.valid_until is not None:
+        return now < principal.valid_until
+    return bool(await connection.fetchval(_IS_VALID, principal.key_id, now))

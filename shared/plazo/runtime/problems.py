@@ -1,6 +1,6 @@
 """Errors as RFC 9457 problem details: a stable `type`, and all the faults of a request at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -28,6 +28,8 @@ STATUS: dict[Kind, int] = {
     Kind.CONFLICT: 409,
     Kind.STALE: 412,
     Kind.UNAVAILABLE: 503,
+    Kind.TOO_LARGE: 413,
+    Kind.TOO_MANY: 429,
 }
 
 
@@ -44,7 +46,9 @@ class FaultModel(BaseModel):
 
 
 class Problem(BaseModel):
-    """What went wrong (RFC 9457)."""
+    """What went wrong (RFC 9457). Some kinds of problem have members of their own, such as `legal`."""
+
+    model_config = ConfigDict(extra="allow")
 
     type: str = Field(description="stable name of the kind of problem", examples=["urn:plazo:problem:invalid-input"])
     title: str
@@ -60,7 +64,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         "description": HTTPStatus(status).phrase,
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    for status in (400, 401, 403, 404, 409, 412, 413, 422, 503)
+    for status in (400, 401, 403, 404, 409, 412, 413, 414, 422, 429, 431, 503)
 }
 
 
@@ -73,9 +77,11 @@ def problem_response(
     clause: str | None = None,
     errors: Sequence[FaultModel] = (),
     headers: dict[str, str] | None = None,
+    details: Mapping[str, Any] | None = None,
 ) -> JSONResponse:
     """Return a problem as a response."""
     problem = Problem(
+        **(details or {}),
         type=TYPE_PREFIX + code,
         title=HTTPStatus(status).phrase,
         status=status,
@@ -110,8 +116,8 @@ def validation_fault(error: dict[str, Any]) -> FaultModel:
 def _on_plazo_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, PlazoError)
     headers = {"WWW-Authenticate": "Bearer"} if error.kind is Kind.UNAUTHENTICATED else {}
-    if error.kind is Kind.UNAVAILABLE:
-        headers["Retry-After"] = "1"
+    if error.kind in (Kind.UNAVAILABLE, Kind.TOO_MANY):
+        headers["Retry-After"] = str(error.details.get("retry_after_seconds", 1))
     return problem_response(
         request,
         status=STATUS[error.kind],
@@ -120,6 +126,7 @@ def _on_plazo_error(request: Request, error: Exception) -> JSONResponse:
         clause=error.clause,
         errors=[_fault_model(fault) for fault in error.faults],
         headers=headers,
+        details=error.details,
     )
 
 
@@ -153,6 +160,22 @@ def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
 def too_large(request: Request) -> JSONResponse:
     """Return the answer to a body beyond the limit."""
     return _on_http_exception(request, StarletteHTTPException(413))
+
+
+def head_too_large(request: Request, *, status: int, detail: str) -> JSONResponse:
+    """Return the answer to an address (414) or headers (431) beyond the limit."""
+    return problem_response(request, status=status, code="head-too-large", detail=detail)
+
+
+def too_busy(request: Request) -> JSONResponse:
+    """Return the answer to a request that comes while too many are being answered."""
+    return problem_response(
+        request,
+        status=503,
+        code="too-busy",
+        detail="this process answers as many requests as it may at once; the request had no effect",
+        headers={"Retry-After": "1"},
+    )
 
 
 def _on_outage(request: Request, error: Exception) -> JSONResponse:

@@ -21,7 +21,7 @@ from plazo.runtime.relay import Relay
 from plazo.runtime.schema import NotMigrated, require_migrated
 from plazo.runtime.settings import Settings
 from plazo.runtime.settlement import Settlement
-from plazo.runtime.unit_of_work import Cause, Claim, SystemWork, UnitOfWork
+from plazo.runtime.unit_of_work import Cause, Claim, SystemWork, UnitOfWork, Witness
 from plazo.runtime.wake import Wake
 
 log = structlog.get_logger(__name__)
@@ -37,7 +37,8 @@ class Service:
 
     `handlers` are keyed by producing service; a producer that is not named is not read. `background` are loops that
     run beside the API, such as timers, until the event they are given is set. `max_body_bytes` is the largest request
-    body accepted.
+    body accepted, `body_limits` another one for the paths that match a regular expression whole. `witness` sees every
+    event that takes effect here or is announced here, in its transaction.
     """
 
     name: str
@@ -47,6 +48,8 @@ class Service:
     handlers: Mapping[str, Handlers]
     background: Sequence[Background] = field(default_factory=tuple)
     max_body_bytes: int = 1_048_576
+    body_limits: Mapping[str, int] = field(default_factory=dict)
+    witness: Witness | None = None
 
 
 class Runtime:
@@ -58,6 +61,7 @@ class Runtime:
         self.database = database
         self.clock = clock
         self.has_failed = False
+        self.leaving = asyncio.Event()  # set as the process is told to stop: what streams to a caller ends
         self.outbox_wake = Wake()
         self.bus = Bus(settings.nats_url.get_secret_value(), name=service.name, replicas=settings.event_replicas)
         self.relay = Relay(database=database, bus=self.bus, producer=service.name, wake=self.outbox_wake)
@@ -73,6 +77,7 @@ class Runtime:
                 producer=producer,
                 handlers=handlers,
                 wake=self.outbox_wake,
+                witness=service.witness,
             )
             for producer, handlers in service.handlers.items()
         }
@@ -89,12 +94,17 @@ class Runtime:
             cause=cause or Cause(),
             claim=claim,
             outbox_wake=self.outbox_wake,
+            witness=self.service.witness,
         )
 
     def system_work(self) -> SystemWork:
         """Return what opens transactions that span desks."""
         return SystemWork(
-            database=self.database, clock=self.clock, producer=self.service.name, outbox_wake=self.outbox_wake
+            database=self.database,
+            clock=self.clock,
+            producer=self.service.name,
+            outbox_wake=self.outbox_wake,
+            witness=self.service.witness,
         )
 
     @classmethod
@@ -118,6 +128,7 @@ class Runtime:
             try:
                 yield runtime
             finally:
+                runtime.leaving.set()
                 stopping.set()
                 _, unfinished = await asyncio.wait(tasks, timeout=7)
                 for task in unfinished:

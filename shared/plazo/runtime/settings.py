@@ -7,7 +7,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """The settings of one service process. A missing one stops the start, naming it."""
 
-    model_config = SettingsConfigDict(env_prefix="PLAZO_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="PLAZO_", env_ignore_empty=True, extra="ignore")
 
     database_url: SecretStr = Field(description="PostgreSQL, as the role that row-level security confines to a desk")
     system_database_url: SecretStr = Field(description="PostgreSQL, as the role of relay, timers and key look-ups")
@@ -16,4 +16,58 @@ class Settings(BaseSettings):
     listen: str = Field(default="127.0.0.1:8000", description="host:port of the HTTP API")
     database_connections: int = Field(default=10, ge=2, le=200, description="connections a process may open")
     log_level: str = Field(default="info", description="debug, info, warning or error")
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="where e-mail is handed over: smtp://user:password@host:587 or smtps://…; without it messages are "
+        "captured",
+    )
+    mail_sender: str | None = Field(
+        default=None, pattern=r"^[^@\s]+@[^@\s]+$", description="the sender of e-mail whose policy names no address"
+    )
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/]+$",
+        description="the one address as people reach it, for links in e-mail",
+    )
+    link_key: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="the secret that signs links in messages; else one from the operator key",
+    )
+    attachments_url: str | None = Field(
+        default=None,
+        pattern=r"^(file:///|s3://)",
+        description="where attachments are kept: file:///folder, or s3://bucket/prefix?endpoint=https://host&region=x, "
+        "with credentials in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    )
+    attachment_max_bytes: int = Field(default=25_000_000, ge=1, le=250_000_000, description="the largest attachment")
+    attachments_max_bytes: int = Field(default=100_000_000, ge=1, description="all attachments of a ticket together")
+    attachment_types_refused: str = Field(
+        default="", description="media types that are not taken, beside programs, with commas: video/*,text/html"
+    )
+    attachment_types_taken: str = Field(
+        default="",
+        description="the only media types that are taken, with commas: image/*,application/pdf; empty for all",
+    )
+    secrets_key: SecretStr | None = Field(
+        default=None,
+        description="keys that encrypt customers' secrets, newest first: id:base64 of 32 bytes, several with commas",
+    )
+    webhook_allowed_networks: str = Field(
+        default="",
+        description="networks of our own that webhooks may be sent to, also without https, with commas: 10.1.0.0/16",
+    )
+    mail_max_bytes: int = Field(
+        default=35_000_000,
+        ge=10_000,
+        le=40_000_000,
+        description="the largest e-mail that is taken in, attachments and all",
+    )
+    smtp_listen: str | None = Field(
+        default=None,
+        pattern=r"^\S+:[0-9]{1,5}$",
+        description="host:port where `tickets` takes e-mail by SMTP; without it, nowhere",
+    )
+    smtp_certificate: str | None = Field(default=None, description="file of the certificate chain; offers STARTTLS")
+    smtp_certificate_key: str | None = Field(default=None, description="file of the certificate's private key")
     event_replicas: int = Field(default=1, ge=1, le=5, description="copies of each event stream in the NATS cluster")

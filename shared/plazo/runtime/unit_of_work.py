@@ -1,6 +1,6 @@
 """One use case, one transaction, its events in the same transaction."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -65,6 +65,16 @@ class Transaction:
         self._producer = producer
         self._cause = cause
         self._events: list[Envelope] = []
+        self._after_commit: list[Callable[[], None]] = []
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Call once this transaction has committed; never if it does not. It must not raise, nor wait."""
+        self._after_commit.append(call)
+
+    def committed(self) -> None:
+        """Make the calls that were to follow the commit."""
+        for call in self._after_commit:
+            call()
 
     def emit(
         self,
@@ -103,6 +113,11 @@ class Transaction:
         return tuple(self._events)
 
 
+#: Sees, just before the commit, the event that takes effect in a transaction and those it announces; returns whether
+#: it left work for the loops of the process.
+Witness = Callable[[Transaction, Sequence[Envelope]], Awaitable[bool]]
+
+
 class UnitOfWork:
     """Opens the one transaction of a use case, for a desk and a cause.
 
@@ -120,6 +135,8 @@ class UnitOfWork:
         cause: Cause,
         claim: Claim | None = None,
         outbox_wake: Wake | None = None,
+        witness: Witness | None = None,
+        received: Envelope | None = None,
     ) -> None:
         self.desk_id = desk_id
         self.now = now
@@ -129,6 +146,8 @@ class UnitOfWork:
         self._cause = cause
         self._claim = claim
         self._outbox_wake = outbox_wake
+        self._witness = witness
+        self._received = () if received is None else (received,)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
@@ -139,6 +158,7 @@ class UnitOfWork:
 
         :raises AlreadyDone: if the cause had its effect before
         """
+        is_work_left = False
         async with self._database.desk.acquire() as connection:
             await connection.execute(f"BEGIN; SELECT set_config('plazo.desk', '{self.desk_id}', true)")
             try:
@@ -154,6 +174,8 @@ class UnitOfWork:
                 yield tx
                 if tx.emitted:
                     await write_events(connection, tx.emitted)
+                if self._witness is not None and (self._received or tx.emitted):
+                    is_work_left = await self._witness(tx, (*self._received, *tx.emitted))
                 if self._claim is not None:
                     await self._claim.settle(tx)
                 # A transaction that an error has spoiled answers COMMIT with a rollback.
@@ -163,8 +185,9 @@ class UnitOfWork:
                 if not connection.is_closed():
                     await connection.execute("ROLLBACK")
                 raise
+        tx.committed()
         self.announced_about = tuple(dict.fromkeys(event.aggregate_id for event in tx.emitted))
-        if tx.emitted and self._outbox_wake is not None:
+        if (tx.emitted or is_work_left) and self._outbox_wake is not None:
             self._outbox_wake.set()
 
     @asynccontextmanager
@@ -190,6 +213,7 @@ class SystemWork:
     clock: Clock
     producer: str
     outbox_wake: Wake | None = None
+    witness: Witness | None = None
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
@@ -205,5 +229,19 @@ class SystemWork:
             yield tx
             if tx.emitted:
                 await write_events(connection, tx.emitted)
-        if tx.emitted and self.outbox_wake is not None:
+                if self.witness is not None:
+                    await self.witness(tx, tx.emitted)
+        tx.committed()
+        if tx.emitted:
+            self.wake_relay()
+
+    @asynccontextmanager
+    async def single(self) -> AsyncIterator[Connection]:
+        """Open a connection for statements each of which is a transaction of its own."""
+        async with self.database.system.acquire() as connection:
+            yield connection
+
+    def wake_relay(self) -> None:
+        """Let events be published that a statement has written to the outbox by itself."""
+        if self.outbox_wake is not None:
             self.outbox_wake.set()

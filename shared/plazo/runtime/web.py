@@ -1,7 +1,8 @@
 """The HTTP side of a service: the app, its error answers, and what every service answers beside its own routes."""
 
+import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
@@ -68,19 +69,25 @@ async def prometheus() -> Response:
 
 
 class BodyLimit:
-    """Refuses a body of more than `max_bytes`: at once where its length is declared, else as it is read."""
+    """Refuses a body of more than `max_bytes`: at once where its length is declared, else as it is read.
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    `others` are the limits of paths that have another one, by regular expression.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int, others: Mapping[str, int]) -> None:
         self._app = app
         self._max_bytes = max_bytes
+        self._others = tuple((re.compile(pattern), limit) for pattern, limit in others.items())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request (ASGI)."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        path = scope["path"]
+        max_bytes = next((limit for pattern, limit in self._others if pattern.fullmatch(path)), self._max_bytes)
         declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and (len(declared) > _LONGEST_LENGTH or int(declared) > self._max_bytes):
+        if declared.isdecimal() and (len(declared) > _LONGEST_LENGTH or int(declared) > max_bytes):
             await problems.too_large(Request(scope))(scope, receive, send)
             return
         size = 0
@@ -89,7 +96,7 @@ class BodyLimit:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
-            if size > self._max_bytes:
+            if size > max_bytes:
                 raise HTTPException(413)
             return message
 
@@ -203,7 +210,7 @@ def create_app(service: Service, *, settings: Settings | None = None, clock: Clo
     _add_documentation(app)
     problems.install(app)
     app.add_exception_handler(Replayed, _on_replayed)
-    app.add_middleware(BodyLimit, max_bytes=service.max_body_bytes)
+    app.add_middleware(BodyLimit, max_bytes=service.max_body_bytes, others=service.body_limits)
     app.add_middleware(RequestContext)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
