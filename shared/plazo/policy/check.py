@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from plazo.policy.clauses import clauses_of
 from plazo.policy.document import CUSTOMER, Policy
 from plazo.policy.facts import Fact
-from plazo.policy.load import load_policy
+from plazo.policy.load import load_with_lines
 from plazo.policy.promises import TARGET_KINDS, PauseRule, StopRule
-from plazo.policy.read_yaml import read_yaml
 from plazo.policy.references import check_references, facts_of, used_names
 from plazo.policy.rules import Rule
 from plazo.policy.tables import Examination, describe, examine
@@ -49,7 +49,17 @@ def check_text(text: str, *, source: str = "policy.yaml") -> list[Finding]:
 
     :raises PolicyInvalid: if it does not load
     """
-    return check_policy(load_policy(text, source=source), line_of=read_yaml(text).line_of)
+    return list(checked_policy(text, source=source)[1])
+
+
+@lru_cache(maxsize=32)
+def checked_policy(text: str, *, source: str = "policy.yaml") -> tuple[Policy, tuple[Finding, ...]]:
+    """Return a policy document and what its check found. Reading takes tenths of a second, so the last ones are kept.
+
+    :raises PolicyInvalid: if it does not load
+    """
+    policy, parsed = load_with_lines(text, source=source)
+    return policy, tuple(check_policy(policy, line_of=parsed.line_of))
 
 
 def _check_tables(policy: Policy, facts: Mapping[str, Fact]) -> Iterator[Finding]:

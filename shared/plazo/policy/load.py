@@ -23,6 +23,11 @@ def load_policy(text: str, *, source: str = "policy.yaml") -> Policy:
 
     :raises PolicyInvalid: with every fault of the text, the schema and the references, each with line and pointer
     """
+    return load_with_lines(text, source=source)[0]
+
+
+def load_with_lines(text: str, *, source: str = "policy.yaml") -> tuple[Policy, Parsed]:
+    """Read a policy document, and where in the text its parts stand. :raises PolicyInvalid: as :func:`load_policy`"""
     parsed = read_yaml(text)
     if not isinstance(parsed.data, dict) and not parsed.faults:
         parsed.faults.append(Fault("", "expected a policy document: a mapping with policy, version, calendars, …", 1))
@@ -30,7 +35,7 @@ def load_policy(text: str, *, source: str = "policy.yaml") -> Policy:
     faults = [*parsed.faults, *_with_lines(faults, parsed)]
     if policy is None or faults:
         raise _invalid(sorted(faults, key=lambda fault: fault.line or 0), source)
-    return policy
+    return policy, parsed
 
 
 def policy_from_json(document: Mapping[str, Any], *, source: str = "policy") -> Policy:

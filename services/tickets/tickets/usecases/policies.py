@@ -1,10 +1,11 @@
 """Publishing policy documents."""
 
+import asyncio
+
 from plazo.events.tickets import PolicyPublished
 from plazo.kernel.errors import Fault, Kind, PlazoError
-from plazo.policy.check import check_policy
-from plazo.policy.load import PolicyInvalid, load_policy
-from plazo.policy.read_yaml import read_yaml
+from plazo.policy.check import checked_policy
+from plazo.policy.load import PolicyInvalid
 from plazo.runtime import policies
 from plazo.runtime.unit_of_work import UnitOfWork
 from tickets.schemas.parties import FindingView, NewPolicyVersion, PolicyView
@@ -23,7 +24,7 @@ async def publish_policy(uow: UnitOfWork, *, document: str) -> NewPolicyVersion:
     :raises PolicyInvalid: with every fault of the document and its line
     :raises VersionExists: if the desk has that version with another content
     """
-    policy = load_policy(document)
+    policy, found = await asyncio.to_thread(checked_policy, document)
     findings = [
         FindingView(
             severity=finding.severity,
@@ -32,7 +33,7 @@ async def publish_policy(uow: UnitOfWork, *, document: str) -> NewPolicyVersion:
             message=finding.message,
             line=finding.line,
         )
-        for finding in check_policy(policy, line_of=read_yaml(document).line_of)
+        for finding in found
     ]
     if errors := [finding for finding in findings if finding.severity == "error"]:
         faults = [Fault(pointer=one.pointer, message=one.message, line=one.line) for one in errors]
