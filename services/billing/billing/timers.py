@@ -1,10 +1,11 @@
-"""The loop beside the API: what was written to the ledger is sealed soon after."""
+"""The loops beside the API: what was written to the ledger is sealed soon after, and imports go on."""
 
 import asyncio
 import contextlib
 
 import structlog
 
+from billing.usecases import importing
 from billing.usecases.sealing import seal_behind_writers
 from plazo.runtime.database import OUTAGE
 from plazo.runtime.service import Runtime
@@ -31,6 +32,18 @@ async def seal_when_written(runtime: Runtime, stopping: asyncio.Event) -> None:
         await _listen(written, stopping)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), _BATCH_SECONDS)
+
+
+async def log_imports(runtime: Runtime, stopping: asyncio.Event) -> None:
+    """Log the lines of imports that wait, until `stopping` is set. Any number of processes do so at once."""
+    begun = importing.BELL.also()
+    while not stopping.is_set():
+        try:
+            if await importing.log_waiting(runtime):
+                continue
+        except OUTAGE as error:
+            log.info("imports_wait", error=str(error) or type(error).__name__)
+        await _listen(begun, stopping)
 
 
 async def _listen(written: Wake, stopping: asyncio.Event) -> None:

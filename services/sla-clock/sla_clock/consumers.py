@@ -108,7 +108,7 @@ async def on_ticket_resolved(uow: UnitOfWork, received: Received[TicketResolved]
 
 async def on_ticket_reopened(uow: UnitOfWork, received: Received[TicketReopened]) -> None:
     """Begin the next cycle."""
-    await _record(uow, received, facts.Reopened(received.payload.cycle))
+    await _record(uow, received, facts.Reopened(received.payload.cycle, received.payload.clocks))
 
 
 async def on_ticket_closed(uow: UnitOfWork, received: Received[TicketClosed]) -> None:

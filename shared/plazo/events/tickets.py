@@ -45,11 +45,12 @@ class DeskCreated(_TicketsEvent):
 
 
 class KeyIssued(_TicketsEvent):
-    """An API key is valid. Aggregate: the desk."""
+    """An API key is valid. Aggregate: the desk. `scopes` are the services it may read or write, all unless given."""
 
     name: ClassVar[str] = "key.issued"
 
     key: KeyCopy
+    scopes: tuple[str, ...] | None = None
 
 
 class KeyRevoked(_TicketsEvent):
@@ -58,6 +59,16 @@ class KeyRevoked(_TicketsEvent):
     name: ClassVar[str] = "key.revoked"
 
     key_id: str
+
+
+class KeyRotated(_TicketsEvent):
+    """An API key has a new secret; the one before is valid until `previous_until`. Aggregate: the desk."""
+
+    name: ClassVar[str] = "key.rotated"
+
+    key_id: str
+    secret_hash: str
+    previous_until: datetime
 
 
 class PolicyPublished(_TicketsEvent):
@@ -241,12 +252,16 @@ class TicketResolved(_TicketsEvent):
 
 
 class TicketReopened(_TicketsEvent):
-    """The resolution did not hold. `cycle` counts from 1 at the opening (SMA-13)."""
+    """The resolution did not hold. `cycle` counts from 1 at the opening (SMA-13).
+
+    `clocks` says whether promises hold for it now: one that was over when it was imported had none.
+    """
 
     name: ClassVar[str] = "ticket.reopened"
 
     cycle: int
     reason: str
+    clocks: bool | None = None
 
 
 class TicketClosed(_TicketsEvent):
@@ -270,6 +285,7 @@ EVENTS: tuple[type[Event], ...] = (
     DeskCreated,
     KeyIssued,
     KeyRevoked,
+    KeyRotated,
     PolicyPublished,
     CustomerRegistered,
     ContractSigned,

@@ -119,6 +119,17 @@ def _complaint(name: str, fact: Fact, value: Any) -> str | None:
     return None
 
 
+def complaint_of(name: str, fact: Fact, value: object) -> str | None:
+    """Say why a fact cannot have a value, or None if it can."""
+    if fact.type == "boolean" and not isinstance(value, bool):
+        return f"{name} is true or false, not {value!r}"
+    if fact.type in {"choice", "text"} and not isinstance(value, str):
+        return f"{name} is a text, not {value!r}; expected {_one_of(fact.values) if fact.values else 'one'}"
+    if isinstance(value, str) and parse_bound(value) and fact.type == "integer":
+        return f"{name} is a whole number, not {value!r}"
+    return _complaint(name, fact, value)
+
+
 def facts_of(data: Mapping[str, Any]) -> dict[str, Fact]:
     """List the facts that rules of this document (plain JSON data) may compare."""
     declared = {

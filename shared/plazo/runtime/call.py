@@ -11,13 +11,15 @@ from uuid import UUID
 from fastapi import Depends, Header, Request, Response
 
 from plazo.kernel.errors import InvalidInput, Kind, PlazoError
+from plazo.runtime.acts import OPERATOR, Act, Actor
 from plazo.runtime.idempotency import MAX_LENGTH, IdempotencyClaim, request_hash
-from plazo.runtime.identity import Forbidden, Principal, Role, Unauthenticated, authenticate
+from plazo.runtime.identity import Forbidden, Principal, Role, Unauthenticated
 from plazo.runtime.service import Runtime
-from plazo.runtime.unit_of_work import Cause, UnitOfWork
+from plazo.runtime.unit_of_work import Cause, Claim, UnitOfWork
 
 _WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})\b")
 _LONGEST_WAIT_SECONDS = 30
+_READING = ("GET", "HEAD", "OPTIONS")
 
 
 class StaleVersion(PlazoError):
@@ -35,7 +37,10 @@ def runtime_of(request: Request) -> Runtime:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """An authenticated request. `now` is the present of the caller's desk."""
+    """An authenticated request. `now` is the present of the caller's desk.
+
+    `is_recorded` says that its effect is an administrative act; `reads_body` that its body is at hand.
+    """
 
     principal: Principal
     now: datetime
@@ -45,6 +50,8 @@ class Call:
     idempotency_key: str | None
     idempotency_hash: str
     wait_seconds: int
+    is_recorded: bool = False
+    reads_body: bool = True
 
     @property
     def desk_id(self) -> UUID:
@@ -56,7 +63,7 @@ class Call:
 
         `status` is what a repetition is answered with, beside the answer the use case leaves in the transaction.
         """
-        claim = None
+        claim: Claim | None = None
         if self.idempotency_key is not None:
             claim = IdempotencyClaim(
                 caller=self.principal.key_id,
@@ -64,6 +71,10 @@ class Call:
                 request_hash=self.idempotency_hash,
                 status=status,
             )
+        if self.is_recorded:
+            who = self.principal
+            by = Actor(role=who.role, label=who.label, key_id=who.key_id)
+            claim = Act(self.request, by=by, reads_body=self.reads_body, claim=claim)
         return self.runtime.unit_of_work(
             desk_id=self.desk_id,
             now=self.now,
@@ -109,12 +120,16 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
-def allow(*roles: Role, reads_body: bool = True) -> Any:
+def allow(*roles: Role, reads_body: bool = True, recorded: bool | None = None) -> Any:
     """Return the dependency of a route that `roles` may call; it gives the route its :class:`Call`.
 
     Without `reads_body` the body is left to the route, which streams it and then says by :meth:`Call.of_body` what it
     was.
+
+    A change by a route that neither requesters nor agents may call is an administrative act, and recorded as one;
+    `recorded` says otherwise: for what machines do all day, or for what agents do that is to be answered for.
     """
+    is_act = not {Role.REQUESTER, Role.AGENT} & set(roles) if recorded is None else recorded
 
     async def call(
         request: Request,
@@ -128,10 +143,14 @@ def allow(*roles: Role, reads_body: bool = True) -> Any:
     ) -> Call:
         runtime = runtime_of(request)
         clock_now = runtime.clock.now()
-        principal = await authenticate(runtime.database, authorization=authorization, now=clock_now)
+        principal = await runtime.admit(authorization, now=clock_now)
         if principal.role not in roles:
             wanted = " or ".join(sorted(role.value for role in roles))
             raise Forbidden(f"the role {principal.role} may not do this; it takes {wanted}")
+        access = "read" if request.method in _READING else "write"
+        if not principal.has_scope(runtime.service.name, access):
+            name = runtime.service.name.replace("_", "-")
+            raise Forbidden(f"this key has not the scope {name}:{access}")
         if idempotency_key is not None and not 1 <= len(idempotency_key) <= MAX_LENGTH:
             raise InvalidInput(f"Idempotency-Key: expected 1 to {MAX_LENGTH} characters, got {len(idempotency_key)}")
         wait = _WAIT.search(prefer or "")
@@ -146,10 +165,31 @@ def allow(*roles: Role, reads_body: bool = True) -> Any:
             if idempotency_key is not None and reads_body
             else "",
             wait_seconds=min(int(wait[1]), _LONGEST_WAIT_SECONDS) if wait else 0,
+            is_recorded=is_act and access == "write",
+            reads_body=reads_body,
         )
 
     call.roles = roles  # type: ignore[attr-defined]  # read where the table of routes and roles is made
+    call.is_act = is_act  # type: ignore[attr-defined]
     return Depends(call)
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorCall:
+    """A request of the operator of the installation, who belongs to no desk."""
+
+    runtime: Runtime
+    request: Request
+
+    @property
+    def now(self) -> datetime:
+        """The machine's present."""
+        return self.runtime.clock.now()
+
+    def uow(self, desk_id: UUID) -> UnitOfWork:
+        """Return the unit of work of what is done to a desk; it is recorded there."""
+        act = Act(self.request, by=OPERATOR)
+        return self.runtime.unit_of_work(desk_id=desk_id, now=self.now, claim=act)
 
 
 def allow_operator() -> Any:
@@ -157,16 +197,17 @@ def allow_operator() -> Any:
 
     async def operator(
         request: Request, authorization: Annotated[str | None, Header(include_in_schema=False)] = None
-    ) -> Runtime:
+    ) -> OperatorCall:
         runtime = runtime_of(request)
         scheme, _, secret = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not hmac.compare_digest(
             secret.strip().encode(), runtime.settings.operator_key.get_secret_value().encode()
         ):
             raise Unauthenticated("expected the header `Authorization: Bearer …` with the operator key")
-        return runtime
+        return OperatorCall(runtime=runtime, request=request)
 
     operator.roles = ("operator",)  # type: ignore[attr-defined]
+    operator.is_act = True  # type: ignore[attr-defined]
     return Depends(operator)
 
 
@@ -178,3 +219,14 @@ def allow_signed() -> Any:
 
     signed.roles = ("signature",)  # type: ignore[attr-defined]
     return Depends(signed)
+
+
+def allow_anybody(reason: str) -> Any:
+    """Return the dependency of a route that asks for no key; `reason` says, in the table of routes, why it need not."""
+
+    async def anybody() -> None:
+        return None
+
+    anybody.roles = ("anybody",)  # type: ignore[attr-defined]
+    anybody.reason = reason  # type: ignore[attr-defined]
+    return Depends(anybody)

@@ -1,17 +1,22 @@
 """Every service's copy of desks and API keys. `tickets` owns both, `sla-clock` the time of a sandbox desk."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from plazo.events.sla_clock import DeskClockAdvanced
-from plazo.events.tickets import DeskCreated, KeyCopy, KeyIssued, KeyRevoked
+from plazo.events.tickets import DeskCreated, KeyCopy, KeyIssued, KeyRevoked, KeyRotated
 from plazo.runtime.consumer import Handlers, Received
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
 
 _INSERT_DESK = "INSERT INTO desk (desk_id, name, sandbox, timezone, clock_at) VALUES ($1, $2, $3, $4, $5)"
 _INSERT_KEY = """
-INSERT INTO api_key (key_id, desk_id, secret_hash, role, label, customer_id, contact_id, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO api_key (key_id, desk_id, secret_hash, role, label, customer_id, contact_id, expires_at, scopes)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+_ROTATE_KEY = """
+UPDATE api_key SET previous_hash = secret_hash, previous_until = $3, secret_hash = $2
+WHERE key_id = $1 AND revoked_at IS NULL
 """
 
 
@@ -23,7 +28,7 @@ async def insert_desk(
     await insert_key(tx, key)
 
 
-async def insert_key(tx: Transaction, key: KeyCopy) -> None:
+async def insert_key(tx: Transaction, key: KeyCopy, *, scopes: Sequence[str] | None = None) -> None:
     """Write a new key of the desk."""
     await tx.connection.execute(
         _INSERT_KEY,
@@ -35,6 +40,7 @@ async def insert_key(tx: Transaction, key: KeyCopy) -> None:
         key.customer_id,
         key.contact_id,
         key.expires_at,
+        None if scopes is None else list(scopes),
     )
 
 
@@ -44,6 +50,14 @@ async def revoke_key(tx: Transaction, key_id: str) -> bool:
         "UPDATE api_key SET revoked_at = now() WHERE key_id = $1 AND revoked_at IS NULL", key_id
     )
     return str(tag) == "UPDATE 1"
+
+
+async def rotate_key(tx: Transaction, key_id: str, *, secret_hash: str, previous_until: datetime) -> bool:
+    """Give a key a new secret; the last one stays valid for a while, any before it does not.
+
+    False if the desk has no such key, or it was revoked.
+    """
+    return str(await tx.connection.execute(_ROTATE_KEY, key_id, secret_hash, previous_until)) == "UPDATE 1"
 
 
 async def set_desk_clock(tx: Transaction, *, desk_id: UUID, clock_at: datetime) -> None:
@@ -68,12 +82,18 @@ async def _on_desk_created(uow: UnitOfWork, received: Received[DeskCreated]) -> 
 
 async def _on_key_issued(uow: UnitOfWork, received: Received[KeyIssued]) -> None:
     async with uow.begin() as tx:
-        await insert_key(tx, received.payload.key)
+        await insert_key(tx, received.payload.key, scopes=received.payload.scopes)
 
 
 async def _on_key_revoked(uow: UnitOfWork, received: Received[KeyRevoked]) -> None:
     async with uow.begin() as tx:
         await revoke_key(tx, received.payload.key_id)
+
+
+async def _on_key_rotated(uow: UnitOfWork, received: Received[KeyRotated]) -> None:
+    event = received.payload
+    async with uow.begin() as tx:
+        await rotate_key(tx, event.key_id, secret_hash=event.secret_hash, previous_until=event.previous_until)
 
 
 async def _on_desk_clock_advanced(uow: UnitOfWork, received: Received[DeskClockAdvanced]) -> None:
@@ -82,6 +102,11 @@ async def _on_desk_clock_advanced(uow: UnitOfWork, received: Received[DeskClockA
 
 
 HANDLERS: dict[str, Handlers] = {
-    "tickets": {DeskCreated: _on_desk_created, KeyIssued: _on_key_issued, KeyRevoked: _on_key_revoked},
+    "tickets": {
+        DeskCreated: _on_desk_created,
+        KeyIssued: _on_key_issued,
+        KeyRevoked: _on_key_revoked,
+        KeyRotated: _on_key_rotated,
+    },
     "sla_clock": {DeskClockAdvanced: _on_desk_clock_advanced},
 }

@@ -136,6 +136,30 @@ CREATE TABLE idempotency_key (
 )
 """
 
+RUNTIME_TABLES_V2 = """
+ALTER TABLE api_key
+  ADD COLUMN scopes text[],
+  ADD COLUMN previous_hash text,
+  ADD COLUMN previous_until timestamptz,
+  ADD COLUMN last_used_at timestamptz;
+
+CREATE TABLE administrative_act (
+  seq bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT administrative_act_pkey PRIMARY KEY,
+  desk_id uuid NOT NULL,
+  at timestamptz NOT NULL,
+  recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  role text NOT NULL,
+  label text NOT NULL,
+  key_id text NOT NULL,
+  action text NOT NULL,
+  request text NOT NULL,
+  subject jsonb NOT NULL,
+  fields text[] NOT NULL,
+  request_id text
+);
+CREATE INDEX administrative_act_desk_id_seq_idx ON administrative_act (desk_id, seq)
+"""
+
 _RUNTIME_RIGHTS = {
     "desk": "SELECT, INSERT, UPDATE",
     "api_key": "SELECT, INSERT, UPDATE",
@@ -179,6 +203,13 @@ def runtime_tables_v1(service: str) -> Iterable[str]:
         yield from protect(service, table, rights=rights)
     yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON malformed_message TO {service}_system"
     yield f"GRANT SELECT ON alembic_version TO {service}_system"
+
+
+def runtime_tables_v2(service: str) -> Iterable[str]:
+    """Return the statements that add rotated, scoped keys and the record of administrative acts, which only grows."""
+    yield from statements(RUNTIME_TABLES_V2)
+    yield from protect(service, "administrative_act", rights="SELECT, INSERT")
+    yield f"REVOKE UPDATE, DELETE ON administrative_act FROM {service}_system"
 
 
 def run_environment(context: Any, metadata: MetaData) -> None:

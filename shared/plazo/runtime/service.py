@@ -17,6 +17,10 @@ from plazo.runtime.bus import Bus, BusDown
 from plazo.runtime.clock import Clock, SystemClock
 from plazo.runtime.consumer import Consumer, Handlers
 from plazo.runtime.database import OUTAGE, Database
+from plazo.runtime.identity import Principal, authenticate
+from plazo.runtime.key_uses import KeyUses
+from plazo.runtime.limits import RequestLimits
+from plazo.runtime.oidc import access_tokens
 from plazo.runtime.relay import Relay
 from plazo.runtime.schema import NotMigrated, require_migrated
 from plazo.runtime.settings import Settings
@@ -65,6 +69,9 @@ class Runtime:
         self.outbox_wake = Wake()
         self.bus = Bus(settings.nats_url.get_secret_value(), name=service.name, replicas=settings.event_replicas)
         self.relay = Relay(database=database, bus=self.bus, producer=service.name, wake=self.outbox_wake)
+        self.access_tokens = access_tokens(settings)
+        self.limits = RequestLimits(settings)
+        self.key_uses = KeyUses(database=database, bus=self.bus, service=service.name)
         self.settlement = Settlement(
             database=database, bus=self.bus, service=service.name, reads=tuple(service.handlers)
         )
@@ -97,6 +104,17 @@ class Runtime:
             witness=self.service.witness,
         )
 
+    async def admit(self, authorization: str | None, *, now: datetime) -> Principal:
+        """Return who asks, and count the request.
+
+        :raises Unauthenticated: for no valid key or token
+        :raises TooManyRequests: if the caller or its desk asks faster than it may
+        """
+        principal = await authenticate(self.database, authorization=authorization, now=now, tokens=self.access_tokens)
+        self.limits.take(principal)
+        self.key_uses.note(principal.key_id, at=now)
+        return principal
+
     def system_work(self) -> SystemWork:
         """Return what opens transactions that span desks."""
         return SystemWork(
@@ -122,6 +140,7 @@ class Runtime:
             runtime = cls(service=service, settings=settings, database=database, clock=clock or SystemClock())
             stopping = asyncio.Event()
             tasks = [asyncio.create_task(runtime._run(stopping))]  # its own
+            tasks.append(asyncio.create_task(runtime.key_uses.run(stopping)))
             tasks += [asyncio.create_task(loop(runtime, stopping)) for loop in service.background]
             for task in tasks:
                 task.add_done_callback(runtime.end_process_if_failed)
@@ -160,6 +179,7 @@ class Runtime:
             try:
                 await self.bus.connect()
                 await self.settlement.serve()
+                await self.key_uses.serve()
                 await self.bus.ensure_stream(self.service.name)
             except BusDown as error:
                 log.info("bus_away", error=str(error))

@@ -70,4 +70,34 @@ class Settings(BaseSettings):
     )
     smtp_certificate: str | None = Field(default=None, description="file of the certificate chain; offers STARTTLS")
     smtp_certificate_key: str | None = Field(default=None, description="file of the certificate's private key")
+    oidc_issuer: str | None = Field(
+        default=None,
+        pattern=r"^(https://|http://(127\.0\.0\.1|localhost)[:/])",
+        description="the OpenID Connect provider whose access tokens are accepted beside API keys",
+    )
+    oidc_audience: str | None = Field(default=None, description="the audience that such a token must name")
+    oidc_jwks_url: str | None = Field(
+        default=None,
+        pattern=r"^(https://|http://(127\.0\.0\.1|localhost)[:/])",
+        description="where the provider's keys are; without it, where its own description says",
+    )
+    oidc_desk_claim: str = Field(default="plazo_desk", description="the claim that names the desk by its id")
+    oidc_role_claim: str = Field(default="plazo_role", description="the claim that names the role, one or a list")
+    oidc_customer_claim: str = Field(default="plazo_customer", description="the claim of a requester's customer id")
+    oidc_contact_claim: str = Field(default="plazo_contact", description="the claim of a requester's contact id")
+    requests_per_second_of_key: int = Field(
+        default=300, ge=1, description="requests of one caller that a process answers a second, in the long run"
+    )
+    requests_per_second_of_desk: int = Field(
+        default=1000, ge=1, description="requests of one desk that a process answers a second, in the long run"
+    )
+    request_burst_seconds: int = Field(
+        default=20, ge=1, le=3600, description="how many seconds' worth of requests may come at once"
+    )
+    concurrent_requests: int = Field(
+        default=1000, ge=1, description="requests that a process answers at once, streams included"
+    )
+    hsts_seconds: int = Field(
+        default=0, ge=0, description="for how long browsers shall use https alone for this address; 0 says nothing"
+    )
     event_replicas: int = Field(default=1, ge=1, le=5, description="copies of each event stream in the NATS cluster")

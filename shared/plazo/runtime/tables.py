@@ -73,6 +73,30 @@ class ApiKey(RuntimeTable, table=True):
     contact_id: UUID | None
     expires_at: datetime | None = instant(nullable=True)
     revoked_at: datetime | None = instant(nullable=True)
+    scopes: list[str] | None = texts(nullable=True)
+    previous_hash: str | None = Field(default=None, sa_type=Text)
+    previous_until: datetime | None = instant(nullable=True)
+    last_used_at: datetime | None = instant(nullable=True)
+
+
+class AdministrativeAct(RuntimeTable, table=True):
+    """Something done with more than everyday rights, `at` the desk's present; rows are never changed."""
+
+    __tablename__ = "administrative_act"
+    __table_args__ = (Index(None, "desk_id", "seq"),)
+
+    seq: int = Field(sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    desk_id: UUID
+    at: datetime = instant()
+    recorded_at: datetime = written_at()
+    role: str = Field(sa_type=Text)
+    label: str = Field(sa_type=Text)
+    key_id: str = Field(sa_type=Text)
+    action: str = Field(sa_type=Text)
+    request: str = Field(sa_type=Text)
+    subject: dict[str, Any] = json_column()
+    fields: list[str] = texts()
+    request_id: str | None = Field(sa_type=Text)
 
 
 class PolicyVersion(RuntimeTable, table=True):

@@ -18,10 +18,11 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plazo.kernel.ids import new_id
-from plazo.runtime import dead_letters, metrics, problems
-from plazo.runtime.call import runtime_of
+from plazo.runtime import audit, dead_letters, metrics, problems
+from plazo.runtime.call import allow_anybody, runtime_of
 from plazo.runtime.clock import Clock
 from plazo.runtime.database import OUTAGE
+from plazo.runtime.headers import SecurityHeaders, documentation_policy
 from plazo.runtime.idempotency import Replayed
 from plazo.runtime.service import Runtime, Service
 from plazo.runtime.settings import Settings
@@ -29,9 +30,13 @@ from plazo.runtime.settings import Settings
 log = structlog.get_logger(__name__)
 
 _LONGEST_LENGTH = 18  # digits; more are no length but an attack
+_LONGEST_ADDRESS = 8192  # bytes of path and query
+_LARGEST_HEADERS = 32_768  # bytes of names and values
 _QUIET = ("/healthz", "/readyz", "/metrics")
 
-health = APIRouter(tags=["operations"])
+health = APIRouter(
+    tags=["operations"], dependencies=[allow_anybody("for probes and metrics; nothing of any desk is in the answer")]
+)
 
 
 @health.get("/healthz")
@@ -103,6 +108,42 @@ class BodyLimit:
         await self._app(scope, receive_within_limit, send)
 
 
+class Gate:
+    """Refuses what is too much before anything is done: long addresses, large headers, too many requests at once.
+
+    The probes of operations are let in always.
+    """
+
+    def __init__(self, app: ASGIApp, *, at_once: int) -> None:
+        self._app = app
+        self._at_once = at_once
+        self._inside = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request (ASGI)."""
+        if scope["type"] != "http" or scope["path"] in _QUIET:
+            await self._app(scope, receive, send)
+            return
+        if (refusal := self._refusal(scope)) is not None:
+            await refusal(scope, receive, send)
+            return
+        self._inside += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._inside -= 1
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        request = Request(scope)
+        if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > _LONGEST_ADDRESS:
+            detail = f"the address has more than {_LONGEST_ADDRESS} bytes"
+            return problems.head_too_large(request, status=414, detail=detail)
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > _LARGEST_HEADERS:
+            detail = f"the headers have more than {_LARGEST_HEADERS} bytes"
+            return problems.head_too_large(request, status=431, detail=detail)
+        return problems.too_busy(request) if self._inside >= self._at_once else None
+
+
 class RequestContext:
     """Gives each request an id, a line in the log and a place in the metrics."""
 
@@ -154,13 +195,15 @@ def _add_documentation(app: FastAPI) -> None:
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
-        return get_swagger_ui_html(
+        page = get_swagger_ui_html(
             openapi_url="openapi.json",
             title=app.title,
             swagger_js_url="docs/static/swagger-ui-bundle.js",
             swagger_css_url="docs/static/swagger-ui.css",
             swagger_favicon_url="docs/static/favicon-32x32.png",
         )
+        page.headers["Content-Security-Policy"] = documentation_policy(bytes(page.body).decode())
+        return page
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
@@ -206,11 +249,14 @@ def create_app(service: Service, *, settings: Settings | None = None, clock: Clo
     for router in service.routers:
         app.include_router(router)
     app.include_router(dead_letters.router)
+    app.include_router(audit.router)
     app.include_router(health)
     _add_documentation(app)
     problems.install(app)
     app.add_exception_handler(Replayed, _on_replayed)
     app.add_middleware(BodyLimit, max_bytes=service.max_body_bytes, others=service.body_limits)
+    app.add_middleware(Gate, at_once=settings.concurrent_requests)
+    app.add_middleware(SecurityHeaders, hsts_seconds=settings.hsts_seconds)
     app.add_middleware(RequestContext)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app

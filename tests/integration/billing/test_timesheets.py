@@ -71,9 +71,9 @@ class TestTimers:
 
 async def run_import(ledgers, lines):
     body = ImportCreate(format="jsonl", content="\n".join(json.dumps(line) for line in lines))
-    view, parsed = await importing.begin_import(ledgers.uow(), body=body, imported_by="integration: sheet")
-    assert (view.logged, view.ended_at) == (0, None)
-    await importing.log_lines(ledgers.uow, import_id=view.import_id, lines=parsed, imported_by="integration: sheet")
+    view = await importing.begin_import(ledgers.uow(), body=body, imported_by="integration: sheet")
+    assert (view.state, view.logged, view.ended_at) == ("running", 0, None)
+    await importing.log_lines(ledgers.uow, import_id=view.import_id)
     return await importing.read_import(ledgers.uow(), import_id=view.import_id)
 
 
@@ -98,7 +98,7 @@ async def test_an_import_logs_what_it_can_and_says_what_it_refused(ledgers):
     done = await run_import(ledgers, lines)
 
     assert (done.total, done.logged, done.known, done.refused) == (8, 2, 1, 5)
-    assert done.ended_at == ledgers.now
+    assert (done.state, done.ended_at) == ("done", ledgers.now)
     assert [(one.line, one.code) for one in done.refusals] == [
         (4, "invalid-input"),
         (5, "invalid-input"),

@@ -1,7 +1,8 @@
 """What a ticket's work costs: a function of all of it, in the order in which it was done.
 
 Minutes are summed over the scope that the rule names before they are rounded (SMA-17), so a piece of work is charged
-what it adds to the sum: the first takes the minimum, one that fits in a started hour takes nothing. Where a rule names
+what it adds to the sum: the first takes the minimum, one that fits in a started hour takes nothing. An entry and a
+ticket are summed by themselves; a day and a month are the contract's, over all its tickets (IRE-05). Where a rule names
 a calendar, work over the edge of its hours is split there, and each side counts by its own multiplier.
 """
 
@@ -24,6 +25,8 @@ WorkKind = Literal["work", "no_show", "late_cancellation"]
 LineKind = Literal["work", "no_show", "late_cancellation", "extra"]
 #: How much of a piece of work passed under which conditions.
 Portion = tuple[int, Facts]
+#: What is summed over all tickets of a contract.
+SHARED_SCOPES = frozenset({"day", "month"})
 #: The agreed price of work that no rule gives a name of its own.
 WORK_RATE = "work"
 
@@ -85,45 +88,60 @@ class _Sum:
     quantity: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Work of one ticket. `facts` are the ticket's, the newest: what turns out to be the cause is the cause of all.
+
+    `rates` are the prices agreed in the contract, which go before those of the policy. Of a case that `is_beside`
+    only that is charged which is summed over a day or a month: these are the contract's, not the ticket's.
+    """
+
+    ticket_id: UUID
+    facts: Facts
+    work: Iterable[Work]
+    rates: Mapping[str, Rate] = EMPTY
+    is_beside: bool = False
+
+
 def rate(
     billing: Billing,
+    cases: Iterable[Case],
     *,
-    facts: Facts,
     accounts: Mapping[str, Terms],
     zone: str,
-    work: Iterable[Work],
     calendars: Mapping[str, WorkingTime] = EMPTY,
-    rates: Mapping[str, Rate] = EMPTY,
-) -> tuple[Line, ...]:
-    """Charge all work of a ticket by the first work rule that matches each piece.
+) -> dict[UUID, tuple[Line, ...]]:
+    """Charge work of tickets of one contract by the first work rule that matches each piece; returns it by ticket.
 
-    `facts` are the ticket's, the newest ones: what turns out to be the cause is the cause of all of it. `accounts`
-    are the contract's prepaid ones; `zone` is where a day or a month of scope begins. `calendars` are those that
-    rules name, `rates` the prices agreed in the contract: they go before those of the policy.
+    `accounts` are the contract's prepaid ones; `zone` is where a day or a month of scope begins. `calendars` are those
+    that rules name.
     """
     sums: dict[tuple[object, ...], _Sum] = {}
-    absent_from: set[str | None] = set()
-    lines = []
-    for one in sorted(work, key=lambda one: one.place):
-        if one.kind != "work":
-            lines.append(_no_show_line(billing.no_show, one, accounts, is_repeated=one.appointment in absent_from))
-            absent_from.add(one.appointment)
+    absent_from: set[tuple[UUID, str | None]] = set()
+    lines: dict[UUID, list[Line]] = {case.ticket_id: [] for case in cases}
+    for one, case in sorted(((one, case) for case in cases for one in case.work), key=lambda pair: pair[0].place):
+        found = first_match(billing.work, {**case.facts, **one.facts}) if one.kind == "work" else None
+        rule = found.rule if found else None
+        if case.is_beside and not (rule and rule.charge and rule.scope in SHARED_SCOPES):
             continue
-        found = first_match(billing.work, {**facts, **one.facts})
-        if found is None:
-            lines.append(_free_line(one, reason="not_chargeable", clauses=()))
-        elif not found.rule.charge:
-            lines.append(_free_line(one, reason=found.rule.reason or "not_chargeable", clauses=found.rule.clause))
+        if one.kind != "work":
+            appointment = (case.ticket_id, one.appointment)
+            line = _no_show_line(billing.no_show, one, accounts, is_repeated=appointment in absent_from)
+            absent_from.add(appointment)
+        elif found is None or rule is None:
+            line = _free_line(one, reason="not_chargeable", clauses=())
+        elif not rule.charge:
+            line = _free_line(one, reason=rule.reason or "not_chargeable", clauses=rule.clause)
         else:
-            rule = found.rule
-            total = sums.setdefault((found.index, *_scope_of(rule, one, zone)), _Sum())
+            price = case.rates.get(rule.account or WORK_RATE, rule.rate)
+            total = sums.setdefault((found.index, price, *_scope_of(rule, one, zone, case.ticket_id)), _Sum())
             portions = [
-                (minutes, {**facts, **here, **one.facts})
+                (minutes, {**case.facts, **here, **one.facts})
                 for minutes, here in _portions(one, calendars[rule.calendar] if rule.calendar else None)
             ]
-            price = rates.get(rule.account or WORK_RATE, rule.rate)
-            lines.append(_charged_line(rule, one, portions, accounts, total, price))
-    return tuple(lines)
+            line = _charged_line(rule, one, portions, accounts, total, price)
+        lines[case.ticket_id].append(line)
+    return {ticket_id: tuple(found) for ticket_id, found in lines.items()}
 
 
 def _portions(work: Work, calendar: WorkingTime | None) -> list[Portion]:
@@ -140,7 +158,7 @@ def _portions(work: Work, calendar: WorkingTime | None) -> list[Portion]:
     return [(minutes, {"hours": hours, "holiday": holiday}) for (hours, holiday), minutes in totals.items() if minutes]
 
 
-def _scope_of(rule: WorkRule, work: Work, zone: str) -> tuple[object, ...]:
+def _scope_of(rule: WorkRule, work: Work, zone: str, ticket_id: UUID) -> tuple[object, ...]:
     local = work.started_at.astimezone(load_zone(zone))
     match rule.scope:
         case "entry":
@@ -149,8 +167,8 @@ def _scope_of(rule: WorkRule, work: Work, zone: str) -> tuple[object, ...]:
             return (local.date(),)
         case "month":
             return (local.year, local.month)
-        case _:
-            return ()
+        case "ticket":
+            return (ticket_id,)
 
 
 def _charged_line(

@@ -86,3 +86,15 @@ class WorkImport(BillingTable, table=True):
     imported_by: str = Field(sa_type=Text)
     begun_at: datetime = instant()
     ended_at: datetime | None = instant(nullable=True)
+
+
+class WorkImportLine(BillingTable, table=True):
+    """A line of an import that waits to be logged."""
+
+    __tablename__ = "work_import_line"
+
+    import_id: UUID = Field(primary_key=True)
+    number: int = Field(primary_key=True, sa_type=Integer)
+    desk_id: UUID
+    content: dict[str, Any] = json_column()
+    fault: str | None = Field(sa_type=Text)

@@ -144,6 +144,22 @@ async def list_withheld(connection: Connection, contract_id: UUID) -> list[Ticke
     return [_row_to_ticket(row) for row in rows]
 
 
+async def list_neighbors(connection: Connection, ticket: Ticket, *, since: datetime, until: datetime) -> list[Ticket]:
+    """Return the other tickets of a contract, under the same version of its policy, with work in a time."""
+    rows = await connection.fetch(
+        f"{_TICKET} t WHERE contract_id = $1 AND policy = $2 AND policy_version = $3 AND ticket_id <> $4 AND EXISTS ("
+        "SELECT FROM work w WHERE w.ticket_id = t.ticket_id AND started_at >= $5 AND started_at < $6 "
+        "AND voided_at IS NULL) ORDER BY ticket_id",
+        ticket.contract_id,
+        ticket.policy,
+        ticket.policy_version,
+        ticket.ticket_id,
+        since,
+        until,
+    )
+    return [_row_to_ticket(row) for row in rows]
+
+
 async def save_ticket(tx: Transaction, ticket: Ticket) -> None:
     """Keep a ticket as it is now."""
     await tx.connection.execute(

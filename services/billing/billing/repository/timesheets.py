@@ -1,4 +1,4 @@
-"""Timers and imports of work."""
+"""Timers of agents."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -9,7 +9,6 @@ from plazo.runtime.database import Connection
 from plazo.runtime.unit_of_work import Transaction
 
 _TIMER = "SELECT timer_id, ticket_id, agent, note, started_at, stopped_at, work_id FROM work_timer"
-_IMPORT = "SELECT import_id, total, logged, known, refusals, imported_by, begun_at, ended_at FROM work_import"
 
 
 async def start_timer(tx: Transaction, *, ticket_id: UUID, agent: str, note: str | None) -> UUID | None:
@@ -59,54 +58,3 @@ async def list_timers(
         limit,
     )
     return [dict(row) for row in rows]
-
-
-async def begin_import(tx: Transaction, *, total: int, imported_by: str) -> UUID:
-    """Write down that an import has begun."""
-    import_id = new_id()
-    await tx.connection.execute(
-        "INSERT INTO work_import (import_id, desk_id, total, logged, known, refusals, imported_by, begun_at) "
-        "VALUES ($1, $2, $3, 0, 0, '[]', $4, $5)",
-        import_id,
-        tx.desk_id,
-        total,
-        imported_by,
-        tx.now,
-    )
-    return import_id
-
-
-async def count_line(
-    tx: Transaction, import_id: UUID, *, logged: int = 0, known: int = 0, refusal: dict[str, Any] | None = None
-) -> None:
-    """Count a line of an import; with the last one it has ended."""
-    await tx.connection.execute(
-        "UPDATE work_import SET logged = logged + $2, known = known + $3, refusals = refusals || $4, "
-        "ended_at = CASE WHEN logged + known + jsonb_array_length(refusals) + 1 = total THEN $5::timestamptz END "
-        "WHERE import_id = $1",
-        import_id,
-        logged,
-        known,
-        [] if refusal is None else [refusal],
-        tx.now,
-    )
-
-
-async def find_import(connection: Connection, import_id: UUID) -> dict[str, Any] | None:
-    """Return an import."""
-    row = await connection.fetchrow(f"{_IMPORT} WHERE import_id = $1", import_id)
-    return None if row is None else dict(row)
-
-
-async def is_reference_known(connection: Connection, reference: str) -> bool:
-    """Tell whether work was logged under a reference before."""
-    known: bool = await connection.fetchval("SELECT EXISTS (SELECT FROM work WHERE reference = $1)", reference)
-    return known
-
-
-async def find_ticket_named(connection: Connection, name: str) -> UUID | None:
-    """Return a ticket by its number or id."""
-    found: UUID | None = await connection.fetchval(
-        "SELECT ticket_id FROM ticket WHERE number = $1 OR ticket_id::text = lower($1) LIMIT 1", name
-    )
-    return found

@@ -56,10 +56,14 @@ async def read_quote(quote_id: UUID, call: AnyCall) -> QuoteView:
 
 
 @router.post("/quotes/{quote_id}/accept")
-async def accept_quote(quote_id: UUID, body: AcceptanceCreate, call: AnyCall) -> QuoteView:
+async def accept_quote(quote_id: UUID, call: AnyCall, body: AcceptanceCreate | None = None) -> QuoteView:
     """Accept a quote: what it takes is set aside until work is done under it, it is released, or it expires."""
     view = await quotes.accept_quote(
-        call.uow(), quote_id=quote_id, body=body, customer_id=call.principal.customer_id, by=_actor(call)
+        call.uow(),
+        quote_id=quote_id,
+        body=body or AcceptanceCreate(),
+        customer_id=call.principal.customer_id,
+        by=_actor(call),
     )
     await call.settle(view.ticket_id or view.contract_id)
     return view

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, BackgroundTasks, Query
+from fastapi import APIRouter, Query
 
 from billing.schemas.timesheets import (
     ImportCreate,
@@ -62,20 +62,12 @@ async def discard_timer(timer_id: UUID, call: StaffCall) -> WorkTimerView:
 
 
 @router.post("/imports", status_code=202)
-async def begin_import(body: ImportCreate, call: ImporterCall, background: BackgroundTasks) -> ImportView:
+async def begin_import(body: ImportCreate, call: ImporterCall) -> ImportView:
     """Import work. The answer comes at once; the import shows how far it is, and which lines were refused and why.
 
-    A line whose reference is known is not logged again, so an import that broke off is simply sent once more.
+    A line whose reference is known is not logged again. An import that was broken off goes on by itself.
     """
-    view, lines = await importing.begin_import(call.uow(status=202), body=body, imported_by=_actor(call))
-    background.add_task(
-        importing.log_lines,
-        lambda: call.runtime.unit_of_work(desk_id=call.desk_id, now=call.now),
-        import_id=view.import_id,
-        lines=lines,
-        imported_by=_actor(call),
-    )
-    return view
+    return await importing.begin_import(call.uow(status=202), body=body, imported_by=_actor(call))
 
 
 @router.get("/imports/{import_id}")

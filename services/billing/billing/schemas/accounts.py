@@ -1,12 +1,12 @@
 """Accounts, grants and standings."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 from uuid import UUID
 
 from pydantic import Field
 
-from billing.schemas.words import Reference, Worded
+from billing.schemas.words import Amount, Reference
 from plazo.runtime.inputs import Input, Instant, Line, View
 
 
@@ -14,7 +14,7 @@ class GrantCreate(Input):
     """A top-up. A number is whole units of the account (hours, workdays, credit units, minor currency); text is as
     policies word it: `90m`, `2 workdays`, `5 units`. The instants are at most the present, and the end exclusive."""
 
-    quantity: Annotated[int, Field(ge=1, le=10**9)] | Worded = Field(examples=[10, "90m"])
+    quantity: Amount = Field(examples=[10, "90m"])
     reason: Line
     effective_at: Instant | None = None
     expires_at: Instant | None = None

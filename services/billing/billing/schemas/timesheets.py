@@ -68,6 +68,7 @@ class ImportView(View):
     """An import: how many of its lines were logged now, were `known` from before, or refused."""
 
     import_id: UUID
+    state: Literal["running", "done"]
     total: int
     logged: int
     known: int

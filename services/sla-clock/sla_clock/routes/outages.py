@@ -22,7 +22,7 @@ from sla_clock.usecases import report_outages as usecase
 router = APIRouter(prefix="/v1/outages", tags=["availability"])
 
 StaffCall = Annotated[Call, allow(*STAFF)]
-MonitoringCall = Annotated[Call, allow(Role.INTEGRATION, Role.ADMINISTRATOR)]
+MonitoringCall = Annotated[Call, allow(Role.INTEGRATION, Role.ADMINISTRATOR, recorded=False)]  # machines call it
 
 
 @router.post("", status_code=201)

@@ -20,7 +20,8 @@ class Request:
 
     The contract is named, or chosen from those of the customer or the contact. `is_vouched_for` is false where no key
     stands for the sender: an address that is not known then is not authorized. `sent_to` is the mail address it was
-    written to, whose facts are stated with it (SKE-08). `about_ticket` is the number of a ticket it is about.
+    written to, whose facts are stated with it (SKE-08). `about_ticket` is the number of a ticket it is about,
+    `relation` what it then is of it.
     `authorized_by` let this one request through for its sender, `accepted_by` took it in whatever the rules of
     acceptance say. `opened_at` and `number` are those of a ticket that was kept elsewhere before; `has_clocks` is false
     where it was over. `source` says where it came from, `original` is what arrived.
@@ -42,6 +43,7 @@ class Request:
     checklist: dict[str, bool] = field(default_factory=dict)
     purchase_order: str | None = None
     about_ticket: str | None = None
+    relation: str = "related"
     received_at: datetime | None = None
     opened_at: datetime | None = None
     number: str | None = None

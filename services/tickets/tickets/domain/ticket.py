@@ -28,7 +28,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What was answered of what the policy asks at intake: parts by their text, steps of the checklist by done or not."""
+    """What was answered of what the policy asks at intake: parts by their text, checklist steps by done or not."""
 
     parts: Mapping[str, str] = field(default_factory=dict)
     checklist: Mapping[str, bool] = field(default_factory=dict)

@@ -24,6 +24,11 @@ class ImportJob:
     started_by: str
     started_at: datetime
 
+    @property
+    def foreign_source(self) -> str:
+        """Whose references those of the lines are."""
+        return f"import:{self.source}"
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -33,6 +38,17 @@ class Line:
     body: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of a line: `created`, `known` from before, or `refused` for its faults."""
+
+    line: int
+    state: str
+    reference: str | None
+    ticket_id: UUID | None = None
+    faults: Sequence[dict[str, Any]] = ()
+
+
 _JOB = "import_id, source, format, contract_id, total, started_by, started_at"
 # Any of what waits, across desks; the line itself is claimed in the transaction that makes the ticket.
 _WAITING = """
@@ -40,7 +56,8 @@ SELECT l.desk_id, l.import_id, l.line, d.clock_at FROM import_line l JOIN desk d
 WHERE state = 'waiting' ORDER BY l.import_id, l.line LIMIT $1
 """
 _HOLD = """
-SELECT line, body FROM import_line WHERE import_id = $1 AND line = $2 AND state = 'waiting' FOR UPDATE SKIP LOCKED
+SELECT line, body FROM import_line WHERE import_id = $1 AND line = ANY($2::integer[]) AND state = 'waiting'
+ORDER BY line FOR UPDATE SKIP LOCKED
 """
 _SETTLE = """
 UPDATE import_line SET state = $3, faults = $4, ticket_id = $5, reference = $6,
@@ -127,21 +144,14 @@ async def waiting_lines(pool: asyncpg.Pool, *, limit: int) -> list[asyncpg.Recor
     return await pool.fetch(_WAITING, limit)
 
 
-async def hold_line(tx: Transaction, import_id: UUID, line: int) -> Line | None:
-    """Claim a waiting line until the transaction ends; None if another has it, or had it."""
-    row = await tx.connection.fetchrow(_HOLD, import_id, line)
-    return None if row is None else Line(**row)
+async def hold_lines(tx: Transaction, import_id: UUID, lines: Sequence[int]) -> list[Line]:
+    """Claim waiting lines until the transaction ends, in order; those that another has, or had, are left out."""
+    return [Line(**row) for row in await tx.connection.fetch(_HOLD, import_id, list(lines))]
 
 
-async def settle_line(
-    tx: Transaction,
-    import_id: UUID,
-    line: int,
-    *,
-    state: str,
-    reference: str | None,
-    ticket_id: UUID | None = None,
-    faults: Sequence[dict[str, Any]] = (),
-) -> None:
-    """Record what became of a line."""
-    await tx.connection.execute(_SETTLE, import_id, line, state, list(faults), ticket_id, reference)
+async def settle_lines(tx: Transaction, import_id: UUID, settled: Sequence[Settled]) -> None:
+    """Record what became of lines."""
+    await tx.connection.executemany(
+        _SETTLE,
+        [(import_id, one.line, one.state, list(one.faults), one.ticket_id, one.reference) for one in settled],
+    )

@@ -40,12 +40,18 @@ WHERE ($1::timestamptz IS NULL OR (received_at, mail_id) > ($1, $2)) AND ($3::uu
   AND ($4::text IS NULL OR outcome = $4)
 ORDER BY received_at, mail_id LIMIT $5
 """
+# Always in the order of the references: two that name the same ones do not wait for each other.
 _CLAIM_FOREIGN = """
-INSERT INTO foreign_ticket (desk_id, source, reference, known_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
+INSERT INTO foreign_ticket (desk_id, source, reference, known_at)
+SELECT $1, $2, reference, $4 FROM unnest($3::text[]) AS reference ORDER BY reference ON CONFLICT DO NOTHING
 """
+# A request that was released since is its ticket.
 _HOLD_FOREIGN = """
-SELECT ticket_id, request_id FROM foreign_ticket WHERE desk_id = current_desk() AND source = $1 AND reference = $2
-FOR UPDATE
+SELECT f.reference, coalesce(f.ticket_id, k.ticket_id) AS ticket_id, f.request_id,
+       coalesce(k.state = 'kept', false) AS is_kept
+FROM foreign_ticket f LEFT JOIN kept_request k ON k.request_id = f.request_id
+WHERE f.desk_id = current_desk() AND f.source = $1 AND f.reference = ANY($2::text[])
+ORDER BY f.reference FOR UPDATE OF f
 """
 
 
@@ -61,10 +67,11 @@ class IntakeAddress:
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """The ticket, or kept request, that another system's reference stands for."""
+    """The ticket, or kept request, that another system's reference stands for; `is_kept` while that is neither."""
 
     ticket_id: UUID | None
     request_id: UUID | None
+    is_kept: bool = False
 
 
 def mail_id_of(desk_id: UUID, message_id: str) -> UUID:
@@ -187,12 +194,14 @@ async def find_addresses(connection: Connection | asyncpg.Pool, addresses: Seque
     return [IntakeAddress(**row) for row in rows]
 
 
-async def hold_foreign(tx: Transaction, *, source: str, reference: str) -> Foreign:
-    """Return what a system's reference stands for so far, and hold it until the transaction ends."""
-    await tx.connection.execute(_CLAIM_FOREIGN, tx.desk_id, source, reference, tx.now)
-    row = await tx.connection.fetchrow(_HOLD_FOREIGN, source, reference)
-    assert row is not None
-    return Foreign(**row)
+async def hold_foreign(tx: Transaction, *, source: str, references: Sequence[str]) -> dict[str, Foreign]:
+    """Return what references of a system stand for so far, and hold them until the transaction ends."""
+    await tx.connection.execute(_CLAIM_FOREIGN, tx.desk_id, source, list(references), tx.now)
+    rows = await tx.connection.fetch(_HOLD_FOREIGN, source, list(references))
+    return {
+        row["reference"]: Foreign(ticket_id=row["ticket_id"], request_id=row["request_id"], is_kept=row["is_kept"])
+        for row in rows
+    }
 
 
 async def save_foreign(tx: Transaction, *, source: str, reference: str, foreign: Foreign) -> None:

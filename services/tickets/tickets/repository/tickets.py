@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -84,13 +83,6 @@ _LONGEST_NUMBER = 12  # digits; a longer one is no counter
 _NEXT_NUMBER = """
 INSERT INTO ticket_number AS n (desk_id, last_number) VALUES ($1, 1)
 ON CONFLICT (desk_id) DO UPDATE SET last_number = n.last_number + 1 RETURNING last_number
-"""
-_LIST = f"""
-SELECT {_COLUMNS} FROM ticket
-WHERE ($1::timestamptz IS NULL OR (opened_at, ticket_id) < ($1, $2))
-  AND ($3::uuid IS NULL OR customer_id = $3)
-  AND ($4::text IS NULL OR state = $4)
-ORDER BY opened_at DESC, ticket_id DESC LIMIT $5
 """
 
 
@@ -183,18 +175,15 @@ async def find_ticket(connection: Connection, ticket_id: UUID, *, lock: bool = F
     return None if row is None else _row_to_ticket(row)
 
 
-async def list_tickets(
-    connection: Connection,
-    *,
-    after: tuple[datetime, UUID] | None,
-    customer_id: UUID | None,
-    state: str | None,
-    limit: int,
-) -> list[Ticket]:
-    """Return tickets, newest first, those behind `after`."""
-    opened_at, ticket_id = after or (None, None)
-    rows = await connection.fetch(_LIST, opened_at, ticket_id, customer_id, state, limit)
-    return [_row_to_ticket(row) for row in rows]
+async def hold_numbered(tx: Transaction, *, number: str, customer_id: UUID) -> Ticket | None:
+    """Return a customer's ticket by its number, its row held until the end of the transaction."""
+    found = await select_tickets(
+        tx.connection,
+        "WHERE desk_id = current_desk() AND number = $1 AND customer_id = $2 FOR UPDATE",
+        number,
+        customer_id,
+    )
+    return found[0] if found else None
 
 
 async def select_tickets(connection: Connection, rest: str, *values: Any) -> list[Ticket]:

@@ -19,6 +19,20 @@ class Announced:
     charges: tuple[dict[str, Any], ...]
     escalations: tuple[dict[str, Any], ...]
 
+    @property
+    def next_due_at(self) -> datetime | None:
+        """The next instant of what is still owed; what is broken stays due."""
+        owed = (clock["due_at"] for clock in self.clocks if clock["state"] in _OWED and clock["due_at"])
+        return min(map(datetime.fromisoformat, owed), default=None)
+
+    @property
+    def is_breached(self) -> bool:
+        """Whether a promise is broken, kept too late or not at all."""
+        return any(clock["state"] in _BROKEN for clock in self.clocks)
+
+
+_OWED = ("running", "breached")
+_BROKEN = ("breached", "missed")
 
 _READ = """
 SELECT t.id,
@@ -34,8 +48,8 @@ FROM unnest($1::uuid[]) AS t (id)
 
 _UPDATE_QUEUE = """
 UPDATE ticket t SET (next_due_at, breached) = (
-  SELECT coalesce(min((clock->>'due_at')::timestamptz) FILTER (WHERE clock->>'state' IN ('running', 'breached')), $2),
-         coalesce(bool_or(clock->>'state' IN ('breached', 'missed')), false)
+  SELECT coalesce(min((clock->>'due_at')::timestamptz) FILTER (WHERE clock->>'state' = ANY($3::text[])), $2),
+         coalesce(bool_or(clock->>'state' = ANY($4::text[])), false)
   FROM ticket_clock c WHERE c.ticket_id = t.ticket_id)
 WHERE t.ticket_id = $1
 """
@@ -66,7 +80,7 @@ async def save_clock(tx: Transaction, ticket_id: UUID, clock_id: UUID, clock: di
 
 async def update_queue(tx: Transaction, ticket_id: UUID) -> None:
     """Keep with the ticket what the queue asks of its clocks; holds the ticket's row until the commit."""
-    await tx.connection.execute(_UPDATE_QUEUE, ticket_id, NEVER_DUE)
+    await tx.connection.execute(_UPDATE_QUEUE, ticket_id, NEVER_DUE, _OWED, _BROKEN)
 
 
 async def save_charge(

@@ -39,6 +39,7 @@ async def follow_timelines(
     growth = streaming.follow_timelines(
         call.uow(),
         call.runtime,
+        reader=call.principal,
         cursor=behind,
         ticket_id=ticket_id,
         customer_id=call.principal.customer_id or customer_id,

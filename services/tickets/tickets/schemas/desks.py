@@ -1,11 +1,19 @@
 """API keys and desks."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
+
+from pydantic import Field, StringConstraints
 
 from plazo.runtime.inputs import Input, Instant, Line, View
 from tickets.schemas.words import Reference, Zone
+
+Scope = Annotated[
+    str,
+    StringConstraints(pattern=r"^(tickets|sla-clock|escalation|billing):(read|write)$"),
+    Field(examples=["tickets:read"]),
+]
 
 
 class DeskCreate(Input):
@@ -48,6 +56,64 @@ class KeyCreate(Input):
     customer_id: Reference | None = None
     contact_id: Reference | None = None
     expires_at: Instant | None = None
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=8)] | None = Field(
+        default=None, description="the services it may read (GET) or write, within its role; all unless given"
+    )
+
+
+class KeyRotate(Input):
+    """A new secret for a key; the one before stays valid for a while, so that it can be replaced everywhere."""
+
+    overlap_minutes: int = Field(default=1440, ge=0, le=43_200, description="a day unless given, thirty at most")
+
+
+class KeyRotated(View):
+    """A key's new secret, shown this once; the one before is valid until `previous_until`."""
+
+    key_id: str
+    api_key: str
+    previous_until: datetime
+
+
+class KeyRevoked(View):
+    """A key that is no longer valid. `everywhere` says that every service was seen to know it.
+
+    Otherwise those that could not be asked will know when they are reached.
+    """
+
+    key_id: str
+    state: Literal["revoked"] = "revoked"
+    everywhere: bool
+
+
+class DeskKeyCreate(Input):
+    """A new administrator key for a desk whose own are lost."""
+
+    label: Line
+
+
+class DeskRevocation(Input):
+    """Which key of a desk to revoke; every one unless given."""
+
+    key_id: Line | None = None
+
+
+class DeskRevoked(View):
+    """The keys of a desk that are no longer valid."""
+
+    key_ids: list[str]
+    everywhere: bool
+
+
+class DeskSummary(View):
+    """A desk as the operator sees it."""
+
+    desk_id: UUID
+    name: str
+    sandbox: bool
+    timezone: str
+    clock_at: datetime | None
+    valid_keys: int
 
 
 class KeyCreated(View):
@@ -60,12 +126,19 @@ class KeyCreated(View):
 
 
 class KeyView(View):
-    """A key without its secret."""
+    """A key without its secret: `prefix` is how it begins.
+
+    `last_used_at` is told by all services, up to a minute late; `previous_until` is set while two secrets are valid.
+    """
 
     key_id: str
+    prefix: str
     role: str
     label: str
     customer_id: UUID | None
     contact_id: UUID | None
     expires_at: datetime | None
     revoked_at: datetime | None
+    scopes: list[str] | None = None
+    previous_until: datetime | None = None
+    last_used_at: datetime | None = None

@@ -65,6 +65,7 @@ class TicketView(View):
 
     `flags` name what the request lacks. `severity_confirmed` is false as long as the severity is provisional, null
     where nobody has to confirm it. `received_at` is when the request reached the desk, where that is not the opening.
+    `next_due_at` is the next instant of what is owed, `breached` says that a promise is broken.
     """
 
     ticket_id: UUID
@@ -107,6 +108,8 @@ class TicketView(View):
     closed_at: datetime | None
     closed_for: str | None
     merged_into: UUID | None
+    next_due_at: datetime | None
+    breached: bool
     clocks: list[dict[str, Any]]
     escalations: list[dict[str, Any]]
     charges: list[dict[str, Any]]

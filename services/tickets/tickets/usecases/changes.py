@@ -20,11 +20,12 @@ from plazo.runtime import policies
 from plazo.runtime.call import check_version
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
 from tickets.domain import opening
-from tickets.domain.acceptance import authorization_refusal
+from tickets.domain.acceptance import Refusal, authorization_refusal
 from tickets.domain.lifecycle import Action, State, next_state
 from tickets.domain.queue import queue_rank
 from tickets.domain.ticket import Answers, Facts, FactValue, Ticket
 from tickets.repository import contacts, dossier, parties, tickets, views
+from tickets.repository.contacts import Contact
 from tickets.repository.tickets import Entry
 from tickets.schemas.tickets import TicketView
 from tickets.usecases.reading import ticket_view, visible_ticket
@@ -137,16 +138,21 @@ async def changing_in(
 
 
 async def _require_authorized(change: Change, contact_id: UUID) -> None:
-    """Let a contact answer that the customer authorized, or whose contract does not ask for that. EXP-01"""
-    contact = await contacts.find_contact(change.tx.connection, contact_id)
-    if contact is not None and contact.may_ask:
-        return
+    """Let a contact answer that may. :raises NotAuthorized: EXP-01"""
     ticket = change.before
-    refused = authorization_refusal(await change.policy(), ticket.facts)
+    refused = await refusal_to_answer(change.tx, ticket, await contacts.find_contact(change.tx.connection, contact_id))
     if refused is not None:
         raise NotAuthorized(
             refused.note.get(ticket.language) or refused.reason, clause=", ".join(refused.clauses) or None
         )
+
+
+async def refusal_to_answer(tx: Transaction, ticket: Ticket, contact: Contact | None) -> Refusal | None:
+    """Return why a contact may not answer about a ticket: nobody authorized it, and its policy asks for that. EXP-01"""
+    if contact is None or contact.may_ask:
+        return None
+    policy = await policies.known_policy(tx.connection, policy=ticket.policy, version=ticket.policy_version)
+    return authorization_refusal(policy, ticket.facts)
 
 
 async def change_facts(uow: UnitOfWork, *, ticket_id: UUID, facts: dict[str, FactValue | None], by: By) -> TicketView:

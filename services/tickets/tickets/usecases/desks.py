@@ -1,16 +1,43 @@
 """Desks and their API keys."""
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from plazo.calendar.zone import load_zone
-from plazo.events.tickets import DeskCreated, KeyCopy, KeyIssued, KeyRevoked
+from plazo.events import tickets as events
+from plazo.events.tickets import DeskCreated, KeyCopy, KeyIssued
 from plazo.kernel.errors import Fault, InvalidInput, Kind, NotFound, PlazoError
 from plazo.runtime import desks
 from plazo.runtime.identity import NewKey, new_key
-from plazo.runtime.unit_of_work import UnitOfWork
+from plazo.runtime.pagination import Page, page_of
+from plazo.runtime.unit_of_work import SystemWork, Transaction, UnitOfWork
 from tickets.repository import contacts, parties
-from tickets.schemas.desks import DeskCreate, DeskView, KeyCreate, KeyCreated, KeyView, NewDesk
+from tickets.repository.bell import ring_after_commit
+from tickets.schemas.desks import (
+    DeskCreate,
+    DeskSummary,
+    DeskView,
+    KeyCreate,
+    KeyCreated,
+    KeyRotate,
+    KeyRotated,
+    KeyView,
+    NewDesk,
+)
+
+_SHOWN_ONCE = "shown once, in the first answer"
+_KEYS = """
+SELECT key_id, 'plz_' || key_id || '_' AS prefix, role, label, customer_id, contact_id, expires_at, revoked_at, scopes,
+       CASE WHEN previous_until > $1 THEN previous_until END AS previous_until, last_used_at
+FROM api_key ORDER BY label, key_id
+"""
+_DESKS = """
+SELECT d.desk_id, d.name, d.sandbox, d.timezone, d.clock_at,
+       (SELECT count(*) FROM api_key k
+        WHERE k.desk_id = d.desk_id AND k.revoked_at IS NULL AND coalesce(k.expires_at > $3, true)) AS valid_keys
+FROM desk d WHERE $1::uuid IS NULL OR d.desk_id > $1 ORDER BY d.desk_id LIMIT $2
+"""
 
 
 class NotASandbox(PlazoError):
@@ -65,6 +92,7 @@ async def issue_key(uow: UnitOfWork, *, body: KeyCreate) -> KeyCreated:
         contact_id=body.contact_id,
         expires_at=body.expires_at,
     )
+    scopes = None if body.scopes is None else tuple(dict.fromkeys(body.scopes))
     async with uow.begin() as tx:
         if body.contact_id is not None:
             contact = await contacts.find_contact(tx.connection, body.contact_id)
@@ -73,20 +101,72 @@ async def issue_key(uow: UnitOfWork, *, body: KeyCreate) -> KeyCreated:
             copy = copy.model_copy(update={"customer_id": contact.customer_id})
         elif body.customer_id is not None and await parties.find_customer(tx.connection, body.customer_id) is None:
             raise NotFound(f"there is no customer {body.customer_id}")
+        await desks.insert_key(tx, copy, scopes=scopes)
+        tx.emit(KeyIssued(key=copy, scopes=scopes), about=tx.desk_id, occurred_at=tx.now)
+        view = KeyCreated(key_id=key.key_id, role=body.role, label=body.label, api_key=key.token)
+        tx.answer = view.model_copy(update={"api_key": _SHOWN_ONCE}).model_dump(mode="json")
+    return view
+
+
+async def issue_administrator_key(uow: UnitOfWork, *, label: str) -> KeyCreated:
+    """Issue an administrator key of a desk, for the operator. :raises NotFound: for an unknown desk"""
+    key = new_key()
+    async with uow.begin() as tx:
+        await _require_desk(tx)
+        copy = KeyCopy(key_id=key.key_id, secret_hash=key.secret_hash, role="administrator", label=label)
         await desks.insert_key(tx, copy)
         tx.emit(KeyIssued(key=copy), about=tx.desk_id, occurred_at=tx.now)
-        view = KeyCreated(key_id=key.key_id, role=body.role, label=body.label, api_key=key.token)
-        tx.answer = view.model_copy(update={"api_key": "shown once, in the first answer"}).model_dump(mode="json")
+        view = KeyCreated(key_id=key.key_id, role="administrator", label=label, api_key=key.token)
+        tx.answer = view.model_copy(update={"api_key": _SHOWN_ONCE}).model_dump(mode="json")
+    return view
+
+
+async def rotate_key(uow: UnitOfWork, *, key_id: str, body: KeyRotate, clock_now: datetime) -> KeyRotated:
+    """Give a key a new secret; `clock_now` is the machine's time, which keys go by. :raises NotFound:"""
+    key = new_key(key_id)
+    until = clock_now + timedelta(minutes=body.overlap_minutes)
+    async with uow.begin() as tx:
+        if not await desks.rotate_key(tx, key_id, secret_hash=key.secret_hash, previous_until=until):
+            raise NotFound(f"there is no valid key {key_id}")
+        event = events.KeyRotated(key_id=key_id, secret_hash=key.secret_hash, previous_until=until)
+        tx.emit(event, about=tx.desk_id, occurred_at=tx.now)
+        view = KeyRotated(key_id=key_id, api_key=key.token, previous_until=until)
+        tx.answer = view.model_copy(update={"api_key": _SHOWN_ONCE}).model_dump(mode="json")
     return view
 
 
 async def revoke_key(uow: UnitOfWork, *, key_id: str) -> None:
-    """Make a key invalid, at once here and as the event arrives everywhere else. :raises NotFound:"""
+    """Make a key invalid: at once here, as the event arrives everywhere else. Its streams end. :raises NotFound:"""
     async with uow.begin() as tx:
-        if not await desks.revoke_key(tx, key_id):
+        if not await _revoke(tx, key_id):
             raise NotFound(f"there is no valid key {key_id}")
-        tx.emit(KeyRevoked(key_id=key_id), about=tx.desk_id, occurred_at=tx.now)
-        tx.answer = {"key_id": key_id, "state": "revoked"}
+        tx.answer = {"key_id": key_id, "state": "revoked", "everywhere": False}
+
+
+async def revoke_keys(uow: UnitOfWork, *, key_id: str | None) -> list[str]:
+    """Make a key of a desk invalid, or every one, for the operator; return which. :raises NotFound: for no such desk"""
+    async with uow.begin() as tx:
+        await _require_desk(tx)
+        valid = await tx.connection.fetch(
+            "SELECT key_id FROM api_key WHERE revoked_at IS NULL AND ($1::text IS NULL OR key_id = $1) ORDER BY 1",
+            key_id,
+        )
+        if key_id is not None and not valid:
+            raise NotFound(f"there is no valid key {key_id}")
+        return [row["key_id"] for row in valid if await _revoke(tx, row["key_id"])]
+
+
+async def _revoke(tx: Transaction, key_id: str) -> bool:
+    if not await desks.revoke_key(tx, key_id):
+        return False
+    tx.emit(events.KeyRevoked(key_id=key_id), about=tx.desk_id, occurred_at=tx.now)
+    ring_after_commit(tx)
+    return True
+
+
+async def _require_desk(tx: Transaction) -> None:
+    if not await tx.connection.fetchval("SELECT true FROM desk"):
+        raise NotFound(f"there is no desk {tx.desk_id}")
 
 
 async def read_desk(uow: UnitOfWork, *, desk_id: UUID) -> DeskView:
@@ -100,10 +180,15 @@ async def read_desk(uow: UnitOfWork, *, desk_id: UUID) -> DeskView:
     return DeskView(**row)
 
 
-async def list_keys(uow: UnitOfWork) -> list[KeyView]:
-    """Return the desk's keys, without their secrets."""
+async def list_desks(work: SystemWork, *, after: UUID | None, limit: int) -> Page[DeskSummary]:
+    """Return the desks of the installation, for the operator."""
+    async with work.single() as connection:
+        rows = await connection.fetch(_DESKS, after, limit + 1, work.clock.now())
+    return page_of([DeskSummary(**row) for row in rows], limit=limit, keys=lambda desk: (desk.desk_id,))
+
+
+async def list_keys(uow: UnitOfWork, *, clock_now: datetime, uses: Mapping[str, datetime]) -> list[KeyView]:
+    """Return the desk's keys, without their secrets; `uses` is when they were last used, as the services tell."""
     async with uow.read() as connection:
-        rows = await connection.fetch(
-            "SELECT key_id, role, label, customer_id, contact_id, expires_at, revoked_at FROM api_key ORDER BY label, key_id"
-        )
-    return [KeyView(**row) for row in rows]
+        rows = await connection.fetch(_KEYS, clock_now)
+    return [KeyView(**(dict(row) | {"last_used_at": uses.get(row["key_id"], row["last_used_at"])})) for row in rows]

@@ -1,10 +1,11 @@
-"""Bringing another desk's tickets here: line by line, each its own transaction, taken up again after a crash."""
+"""Bringing another desk's tickets here: some lines a transaction, taken up again after a crash."""
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import groupby
 from typing import Any, TextIO
 from uuid import UUID
 
@@ -25,7 +26,7 @@ from tickets.domain.email import clean_text
 from tickets.domain.lifecycle import State
 from tickets.domain.ticket import Ticket
 from tickets.repository import imports, intake, parties, tickets
-from tickets.repository.imports import ImportJob, Line
+from tickets.repository.imports import ImportJob, Line, Settled
 from tickets.repository.intake import Foreign
 from tickets.repository.tickets import Entry
 from tickets.schemas.intake import ImportedReply, ImportedTicket, ImportView
@@ -164,54 +165,64 @@ def _fault(pointer: str, message: str) -> dict[str, Any]:
 async def import_some(runtime: Runtime) -> int:
     """Import some of the lines that wait, in any desk; returns how many there were."""
     rows = await imports.waiting_lines(runtime.database.system, limit=_TOGETHER)
-    for row in rows:
-        uow = runtime.unit_of_work(desk_id=row["desk_id"], now=row["clock_at"] or runtime.clock.now())
-        try:
-            await import_line(uow, import_id=row["import_id"], line=row["line"])
-        except OUTAGE:
-            raise
-        except Exception as error:  # whatever it is, it is wrong with this line and must not stop the others
-            log.exception("import_line_failed", import_id=str(row["import_id"]), line=row["line"])
-            await _give_up(uow, row["import_id"], row["line"], error)
+    for (desk_id, import_id), waiting in groupby(rows, key=lambda row: (row["desk_id"], row["import_id"])):
+        found = list(waiting)
+        uow = runtime.unit_of_work(desk_id=desk_id, now=found[0]["clock_at"] or runtime.clock.now())
+        await _import_together(uow, import_id, [row["line"] for row in found])
     return len(rows)
 
 
-async def _give_up(uow: UnitOfWork, import_id: UUID, line: int, error: Exception) -> None:
-    faults = [_fault("", f"the line cannot be imported: {type(error).__name__}")]
-    async with uow.begin() as tx:
-        await imports.settle_line(tx, import_id, line, state="refused", reference=None, faults=faults)
+async def _import_together(uow: UnitOfWork, import_id: UUID, lines: Sequence[int]) -> None:
+    """Import lines in one transaction; where that fails, each in its own, and give up on those that fail there."""
+    try:
+        await import_lines(uow, import_id=import_id, lines=lines)
+    except OUTAGE:
+        raise
+    except Exception as error:  # whatever it is, it is wrong with one line and must not stop the others
+        if len(lines) > 1:
+            for line in lines:
+                await _import_together(uow, import_id, [line])
+            return
+        log.exception("import_line_failed", import_id=str(import_id), line=lines[0])
+        faults = [_fault("", f"the line cannot be imported: {type(error).__name__}")]
+        async with uow.begin() as tx:
+            await imports.settle_lines(tx, import_id, [Settled(lines[0], "refused", None, faults=faults)])
 
 
-async def import_line(uow: UnitOfWork, *, import_id: UUID, line: int) -> None:
-    """Make a ticket of a line, or say all that is wrong with it; nothing if another process has it."""
+async def import_lines(uow: UnitOfWork, *, import_id: UUID, lines: Sequence[int]) -> None:
+    """Make tickets of lines, or say of each all that is wrong with it; those that another process has are its own."""
     async with uow.begin() as tx:
-        held = await imports.hold_line(tx, import_id, line)
         job = await imports.find_job(tx.connection, import_id)
-        if held is None or job is None:
-            return
-        given, faults = _validated(held)
+        assert job is not None, "an import is written with its lines"
+        read = [(held, *_validated(held)) for held in await imports.hold_lines(tx, import_id, lines)]
+        references = [given.reference for _, given, _ in read if given is not None]
+        known = await intake.hold_foreign(tx, source=job.foreign_source, references=references)
+        settled = [await _import_line(tx, job, held, given, faults, known) for held, given, faults in read]
+        await imports.settle_lines(tx, import_id, settled)
+
+
+async def _import_line(
+    tx: Transaction,
+    job: ImportJob,
+    held: Line,
+    given: ImportedTicket | None,
+    faults: _Faults,
+    known: dict[str, Foreign],
+) -> Settled:
+    if given is None:
         reference = str((held.body or {}).get("reference") or "")[:500] or None
-        if given is None:
-            await imports.settle_line(tx, import_id, line, state="refused", reference=reference, faults=faults)
-            return
-        source = f"import:{job.source}"
-        known = await intake.hold_foreign(tx, source=source, reference=given.reference)
-        if known.ticket_id is not None:
-            await imports.settle_line(
-                tx, import_id, line, state="known", reference=given.reference, ticket_id=known.ticket_id
-            )
-            return
-        try:
-            ticket = await _import(tx, job, given)
-        except PlazoError as error:
-            faults = [_fault(one.pointer, one.message) for one in error.faults] or [_fault("", error.message)]
-            await imports.settle_line(tx, import_id, line, state="refused", reference=given.reference, faults=faults)
-            return
-        foreign = Foreign(ticket_id=ticket.ticket_id, request_id=None)
-        await intake.save_foreign(tx, source=source, reference=given.reference, foreign=foreign)
-        await imports.settle_line(
-            tx, import_id, line, state="created", reference=given.reference, ticket_id=ticket.ticket_id
-        )
+        return Settled(held.line, "refused", reference, faults=faults)
+    before = known[given.reference]
+    if before.ticket_id is not None:
+        return Settled(held.line, "known", given.reference, ticket_id=before.ticket_id)
+    try:
+        ticket = await _import(tx, job, given)
+    except PlazoError as error:
+        faults = [_fault(one.pointer, one.message) for one in error.faults] or [_fault("", error.message)]
+        return Settled(held.line, "refused", given.reference, faults=faults)
+    foreign = known[given.reference] = Foreign(ticket_id=ticket.ticket_id, request_id=None)
+    await intake.save_foreign(tx, source=job.foreign_source, reference=given.reference, foreign=foreign)
+    return Settled(held.line, "created", given.reference, ticket_id=ticket.ticket_id)
 
 
 def _validated(line: Line) -> tuple[ImportedTicket | None, _Faults]:

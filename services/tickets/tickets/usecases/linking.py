@@ -5,21 +5,21 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from plazo.events.ticket_life import TicketLinked, TicketMerged
+from plazo.events.ticket_life import TicketMerged
 from plazo.kernel.errors import Fault, InvalidInput, Kind, PlazoError
 from plazo.runtime.unit_of_work import AlreadyDone, Transaction, UnitOfWork
 from tickets.domain import opening
 from tickets.domain.acceptance import Request
 from tickets.domain.lifecycle import Action, State, next_state
 from tickets.domain.ticket import Ticket
-from tickets.repository import lifecycle, tickets
-from tickets.repository.tickets import Entry
+from tickets.repository import lifecycle
 from tickets.schemas.lifecycle import AdditionalRequestCreate, LinkCreate, LinkView, MergeCreate, PartCreate
 from tickets.schemas.tickets import TicketView
 from tickets.usecases.attempts import reset_attempts
 from tickets.usecases.changes import By, Change, changing, changing_in
 from tickets.usecases.opening import Kept, Taken, take_request
 from tickets.usecases.reading import ticket_view, visible_ticket
+from tickets.usecases.relating import relate_ticket
 from tickets.usecases.waits import drop_waits
 
 _KEPT: TypeAdapter[Kept] = TypeAdapter(Kept)
@@ -132,21 +132,8 @@ async def reopen_for_other_cause(uow: UnitOfWork, *, ticket_id: UUID, reason: st
 
 async def open_linked(tx: Transaction, *, source: Ticket, request: Request, kind: str, by: By) -> Taken | Kept:
     """Open a ticket that is `kind` of `source`, whose row the caller holds; raises as :func:`take_request` does."""
-    outcome = await take_request(tx, request=request, actor=by.actor, only_customer=by.customer_id)
-    if isinstance(outcome, Kept):
-        return outcome
-    opened = outcome.ticket
-    change = Change(tx=tx, before=opened, after=opened, now=tx.now)
-    await _link(change, source, kind=kind, by=by)
-    await tickets.add_entries(tx, opened.ticket_id, change.entries)
-    followed = Entry(
-        kind="followed",
-        actor=by.actor,
-        occurred_at=tx.now,
-        data={"ticket_id": opened.ticket_id, "number": opened.number, "relation": kind},
-    )
-    await tickets.add_entries(tx, source.ticket_id, [followed])
-    return outcome
+    about = replace(request, about_ticket=source.number, relation=kind)
+    return await take_request(tx, request=about, actor=by.actor, only_customer=by.customer_id)
 
 
 async def merge_ticket(uow: UnitOfWork, *, ticket_id: UUID, body: MergeCreate, by: By) -> TicketView:
@@ -191,16 +178,11 @@ def _request(source: Ticket, *, subject: str, description: str, channel: str) ->
         contact_name=source.contact_name,
         contact_email=source.contact_email if source.contact_id is None else None,
         language=source.language,
-        about_ticket=source.number,
     )
 
 
 async def _link(change: Change, other: Ticket, *, kind: str, by: By) -> None:
-    ticket_id = change.before.ticket_id
-    is_new = await lifecycle.insert_link(change.tx, ticket_id, other.ticket_id, kind=kind, by=by.actor, at=change.now)
-    if is_new:
-        change.note("linked", by, ticket_id=other.ticket_id, number=other.number, relation=kind)
-        change.announce(TicketLinked(other_id=other.ticket_id, other_number=other.number, kind=kind, by=by.actor))
+    change.entries += await relate_ticket(change.tx, change.before.ticket_id, other, kind=kind, actor=by.actor)
 
 
 def _require_mergeable(source: Ticket, target: Ticket) -> None:

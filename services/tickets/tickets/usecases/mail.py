@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from plazo.kernel.errors import InvalidInput
-from plazo.runtime import policies
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
-from tickets.domain.acceptance import Refusal, Request, authorization_refusal, takes_mail_at
+from tickets.domain.acceptance import Request, takes_mail_at
 from tickets.domain.email import Mail, display_subject, numbers_in
 from tickets.domain.lifecycle import IllegalTransition, State
 from tickets.domain.resolving import ReopeningOver
@@ -20,7 +19,7 @@ from tickets.repository.contacts import Contact
 from tickets.repository.tickets import Entry
 from tickets.schemas.intake import IntakeView
 from tickets.usecases.attaching import MailFiles, attach_files, keep_files
-from tickets.usecases.changes import By, Change, changing_in
+from tickets.usecases.changes import By, Change, changing_in, refusal_to_answer
 from tickets.usecases.linking import open_linked
 from tickets.usecases.opening import Kept, NoPolicyInForce, Taken, keep_request, policy_for, take_request
 from tickets.usecases.replies import hear_customer
@@ -155,7 +154,7 @@ async def _hear(
     mail = post.mail
     contact_id = contact.contact_id if contact else None
     by = By(actor=f"email: {mail.sender}", customer_id=ticket.customer_id, contact_id=contact_id)
-    refused = await _unauthorized(tx, ticket, contact)
+    refused = await refusal_to_answer(tx, ticket, contact)
     if refused is not None:
         about_it = replace(request, about_ticket=ticket.number)
         note = dict(refused.note)
@@ -192,14 +191,6 @@ async def _without_secrets(tx: Transaction, post: Post, request: Request, ticket
 
 def _say(change: Change, post: Post, by: By) -> None:
     hear_customer(change, text=post.mail.text[:_LONGEST_DESCRIPTION] or post.mail.subject, channel="email", by=by)
-
-
-async def _unauthorized(tx: Transaction, ticket: Ticket, contact: Contact | None) -> Refusal | None:
-    """Return why an unauthorized contact may not answer, where its policy would refuse it for that alone. EXP-01"""
-    if contact is None or contact.may_ask:
-        return None
-    policy = await policies.known_policy(tx.connection, policy=ticket.policy, version=ticket.policy_version)
-    return authorization_refusal(policy, ticket.facts)
 
 
 async def _request(tx: Transaction, post: Post, contact: Contact | None) -> Request:

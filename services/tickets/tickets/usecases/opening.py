@@ -24,6 +24,7 @@ from tickets.schemas.tickets import TicketView
 from tickets.usecases.keeping import Kept, keep, keep_request, keep_unplaced
 from tickets.usecases.placing import NoPolicyInForce, Terms, find_sender, find_terms, given_facts, policy_for
 from tickets.usecases.reading import ticket_view
+from tickets.usecases.relating import follow_ticket
 
 # What the channels need to take a request in.
 __all__ = ["Kept", "NoPolicyInForce", "Taken", "keep_request", "open_ticket", "policy_for", "take_request"]
@@ -106,6 +107,11 @@ async def take_request(
     await tickets.insert_ticket(tx, ticket)
     await tickets.add_entries(tx, ticket.ticket_id, _entries(request, ticket, decided, actor=actor))
     _announce(tx, request, ticket, terms=terms, decided=decided)
+    if request.about_ticket is not None:
+        number, customer_id = request.about_ticket, ticket.customer_id
+        source = await tickets.hold_numbered(tx, number=number, customer_id=customer_id)
+        if source is not None:
+            await follow_ticket(tx, ticket, source, kind=request.relation, actor=actor)
     return Taken(ticket)
 
 

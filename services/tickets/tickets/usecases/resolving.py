@@ -21,7 +21,7 @@ from tickets.repository import lifecycle
 from tickets.schemas.lifecycle import ClosingCreate, ResolutionCreate
 from tickets.schemas.tickets import TicketView
 from tickets.usecases.attempts import reset_attempts
-from tickets.usecases.changes import By, Change, changing
+from tickets.usecases.changes import By, Change, changing, decide_again
 from tickets.usecases.waits import TIME, drop_waits
 
 _ACTIONS = {"confirmed": Action.CONFIRM, "withdrawn": Action.WITHDRAW, "abandoned": Action.ABANDON}
@@ -150,6 +150,8 @@ async def reopen_ticket(change: Change, *, reason: str, by: By) -> None:
     if ticket.state is State.CLOSED:
         require_reopenable(await change.policy(), ticket, at=change.now, place=await change.place())
     reset_attempts(change)
+    if not ticket.clocks:  # what was over when it was imported had none
+        await decide_again(change, await change.policy(), given=ticket.given, actor=by.actor)
     change.act(
         Action.REOPEN,
         cycle=ticket.cycle + 1,
@@ -160,4 +162,5 @@ async def reopen_ticket(change: Change, *, reason: str, by: By) -> None:
         closed_for=None,
     )
     change.note("reopened", by, text=reason, cycle=change.after.cycle)
-    change.announce(TicketReopened(cycle=change.after.cycle, reason=reason))
+    has_clocks = change.after.covered and change.after.clocks
+    change.announce(TicketReopened(cycle=change.after.cycle, reason=reason, clocks=has_clocks))

@@ -13,6 +13,7 @@ import structlog
 
 from plazo.kernel.errors import Fault, InvalidInput
 from plazo.runtime.database import OUTAGE
+from plazo.runtime.identity import Principal, is_still_valid
 from plazo.runtime.service import Runtime
 from plazo.runtime.unit_of_work import UnitOfWork
 from plazo.runtime.wake import Wake
@@ -92,12 +93,15 @@ async def follow_timelines(
     uow: UnitOfWork,
     runtime: Runtime,
     *,
+    reader: Principal,
     cursor: Cursor | None,
     ticket_id: UUID | None,
     customer_id: UUID | None,
     with_internal: bool,
 ) -> AsyncIterator[Growth]:
-    """Yield what timelines grow by behind `cursor`, or from now on, until the process is told to end.
+    """Yield what timelines grow by behind `cursor`, or from now on.
+
+    It ends when the process is told to end, and when `reader` would not be let in again.
 
     The first is `ready`: it has nothing but the cursor to begin from.
     """
@@ -107,6 +111,8 @@ async def follow_timelines(
         yield Growth(cursor=place, kind="ready", data={})
         while not runtime.leaving.is_set():
             async with uow.read() as connection:
+                if not await is_still_valid(connection, reader, now=runtime.clock.now()):
+                    return
                 horizon = await search.read_horizon(connection)
                 rows = await search.read_feed(
                     connection,

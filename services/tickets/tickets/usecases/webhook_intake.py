@@ -38,8 +38,9 @@ async def take_post(uow: UnitOfWork, *, hook: Hook, delivery: Delivery, payload:
             if not await hooks.claim_delivery(tx, hook.hook_id, delivery.ids):
                 raise AlreadyDone(await hooks.recall_delivery(tx.connection, hook.hook_id, delivery.ids))
             mapping = MappingInput.model_validate(hook.mapping).mapping()
-            # In one order of references, so that two posts about the same matters do not wait for each other.
-            read = sorted(read_post(mapping, payload), key=lambda one: one.thread if isinstance(one, Item) else "")
+            read = read_post(mapping, payload)
+            threads = [one.thread for one in read if isinstance(one, Item)]
+            await intake.hold_foreign(tx, source=hook.source, references=threads)
             items = [await _take(tx, hook, one) for one in read]
             view = PostView(duplicate=False, items=items)
             await hooks.settle_delivery(tx, hook.hook_id, delivery.ids, view.model_dump(mode="json"))
@@ -61,7 +62,9 @@ async def _take(tx: Transaction, hook: Hook, item: Item | Unmapped) -> PostedIte
         )
         kept = await keep_request(tx, request=request, reason="not_mapped", note={"es": faults, "en": faults})
         return PostedItemView(thread=None, **kept_view(kept).model_dump())
-    known = await intake.hold_foreign(tx, source=hook.source, reference=item.thread)
+    known = (await intake.hold_foreign(tx, source=hook.source, references=[item.thread]))[item.thread]
+    if known.is_kept and item.action in ("open", "resolve"):
+        return PostedItemView(thread=item.thread, outcome="ignored", reason="already_kept", request_id=known.request_id)
     ticket = await tickets.find_ticket(tx.connection, known.ticket_id, lock=True) if known.ticket_id else None
     if ticket is None or (ticket.state is State.CLOSED and item.action == "open"):
         if item.action == "resolve":

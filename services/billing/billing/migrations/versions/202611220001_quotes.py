@@ -69,6 +69,15 @@ CREATE TABLE work_import (
   imported_by text NOT NULL,
   begun_at timestamptz NOT NULL,
   ended_at timestamptz
+);
+
+CREATE TABLE work_import_line (
+  import_id uuid NOT NULL,
+  number integer NOT NULL,
+  desk_id uuid NOT NULL,
+  content jsonb NOT NULL,
+  fault text,
+  CONSTRAINT work_import_line_pkey PRIMARY KEY (import_id, number)
 )
 """
 
@@ -76,6 +85,7 @@ RIGHTS = {
     "quote": "SELECT, INSERT, UPDATE (ticket_id, state, decided_at, decided_by)",
     "work_timer": "SELECT, INSERT, UPDATE (stopped_at, work_id)",
     "work_import": "SELECT, INSERT, UPDATE (logged, known, refusals, ended_at)",
+    "work_import_line": "SELECT, INSERT, UPDATE, DELETE",
 }
 
 # The entries of a transaction are written by one statement, so its sum is known at the end of that statement. What was
