@@ -118,6 +118,14 @@ class House:
         """Look into a service's database, across desks."""
         return await self.runtime(service).database.system.fetch(sql, *arguments)
 
+    async def analyze(self, service: str, table: str) -> None:
+        """Let the planner know a table that was filled at once, as autovacuum would by and by."""
+        connection = await asyncpg.connect(self.postgres.dsn(f"plazo_{service}"))
+        try:
+            await connection.execute(f"ANALYZE {table}")
+        finally:
+            await connection.close()
+
     async def events(self, service: str, desk_id: UUID | str, *types: str) -> list[asyncpg.Record]:
         """Return what a service announced for a desk, oldest first; `types` such as `ticket.opened.v1`."""
         return await self.fetch(

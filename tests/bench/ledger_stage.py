@@ -42,6 +42,7 @@ billing:
   account: {unit: credit_unit, clause: SMA-14}
   work: {minimum: 1 unit, increment: 1h, scope: ticket, clause: SMA-16}
 """
+_STRICT = _POLICY.replace("policy: bench", "policy: strict") + "  overage: [{allowed: false, clause: SMA-14}]\n"
 _COPY_CONTRACTS = """
 INSERT INTO contract (contract_id, desk_id, customer_id, policy, plan, arrangement, valid_from)
 SELECT id, c.desk_id, c.customer_id, c.policy, c.plan, c.arrangement, c.valid_from
@@ -90,12 +91,15 @@ class Ledgers:
         body = WorkCreate(ticket_id=ticket_id, started_at=NOW - timedelta(hours=2), minutes=60, description="work")
         await work.log_work(self.uow(), body=body, logged_by="agent")
 
-    async def sign(self, *, units: int) -> tuple[Contract, Ticket, UUID, UUID]:
-        """Sign a contract with a ticket and a grant; returns both, the account and the lot."""
+    async def sign(self, *, units: int, policy: str = "bench") -> tuple[Contract, Ticket, UUID, UUID]:
+        """Sign a contract with a ticket and a grant; returns both, the account and the lot.
+
+        Under the policy `strict` work that the account does not cover is refused.
+        """
         contract = Contract(
             contract_id=new_id(),
             customer_id=new_id(),
-            policy="bench",
+            policy=policy,
             plan=None,
             arrangement="plan",
             valid_from=MAY.date(),
@@ -109,7 +113,7 @@ class Ledgers:
             number="B-1",
             customer_id=contract.customer_id,
             contract_id=contract.contract_id,
-            policy="bench",
+            policy=policy,
             policy_version="1",
             facts={},
             opened_at=MAY,
@@ -166,15 +170,15 @@ async def open_ledgers(folder: Path) -> AsyncIterator[tuple[Ledgers, asyncpg.Poo
             asyncpg.create_pool(postgres.dsn(BARE), min_size=WRITERS, max_size=WRITERS) as bare,
         ):
             ledgers = Ledgers(postgres, database, admin)
-            policy = load_policy(_POLICY)
             async with ledgers.uow().begin() as tx:
-                await insert_policy(
-                    tx,
-                    policy=policy.policy,
-                    version=policy.version,
-                    effective_from=policy.effective_from,
-                    document=policy.model_dump(mode="json"),
-                )
+                for policy in map(load_policy, (_POLICY, _STRICT)):
+                    await insert_policy(
+                        tx,
+                        policy=policy.policy,
+                        version=policy.version,
+                        effective_from=policy.effective_from,
+                        document=policy.model_dump(mode="json"),
+                    )
             yield ledgers, bare
         await admin.close()
     finally:

@@ -17,6 +17,7 @@ from plazo.local.postgres import Postgres
 from plazo.local.stack import Stack
 from plazo.local.wheels import find_postgres_home, find_program
 from plazo.runtime.settings import Settings
+from tickets.domain.secrecy import parse_keys
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -99,11 +100,11 @@ class TestCompose:
         asked = set(re.findall(r"\$\{(PLAZO_\w+(?:PASSWORD|KEY))", text))
         insisted = set(re.findall(r"\$\{(PLAZO_\w+(?:PASSWORD|KEY)):\?", text))
         assert asked == insisted
-        made = dict(
-            line.split("=") for line in subprocess.check_output(["sh", DEPLOY / "new-passwords.sh"], text=True).split()
-        )
+        printed = subprocess.check_output(["sh", DEPLOY / "new-passwords.sh"], text=True)
+        made = dict(line.split("=", 1) for line in printed.split())
         assert set(made) == asked
         assert len(set(made.values())) == len(made)
+        parse_keys(made.pop("PLAZO_SECRETS_KEY"))
         assert all(re.fullmatch("p[0-9a-f]{48}", password) for password in made.values())
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from escalation.domain.ticket import Ticket, TicketState
 from escalation.repository.tickets import Customer
-from escalation.usecases import announcing, copying, digesting, escalating, following
+from escalation.usecases import acknowledging, announcing, copying, digesting, escalating, following
 from plazo.events import tickets
 from plazo.events.billing import AccountLow
 from plazo.events.envelope import Event
@@ -19,7 +19,8 @@ from plazo.events.sla_clock import (
     ClockWarned,
     TimerFired,
 )
-from plazo.events.ticket_intake import RequestQuarantined, RequestRefused
+from plazo.events.ticket_dossier import ContactErased
+from plazo.events.ticket_intake import ContactRegistered, MessageAnswered, RequestQuarantined, RequestRefused
 from plazo.events.ticket_life import PlaybookExhausted, TicketMerged
 from plazo.events.tickets import (
     ContractSigned,
@@ -52,6 +53,16 @@ async def on_customer_registered(uow: UnitOfWork, received: Received[CustomerReg
     await copying.take_in_customer(uow, customer)
 
 
+async def on_contact_registered(uow: UnitOfWork, received: Received[ContactRegistered]) -> None:
+    """Keep who speaks for a customer. EXP-01"""
+    await copying.take_in_contact(uow, received.payload)
+
+
+async def on_contact_erased(uow: UnitOfWork, received: Received[ContactErased]) -> None:
+    """Forget a person."""
+    await copying.forget_contact(uow, received.payload)
+
+
 async def on_contract_signed(uow: UnitOfWork, received: Received[ContractSigned]) -> None:
     """Keep which customer is under which policy."""
     await copying.take_in_contract(uow, received.payload)
@@ -76,6 +87,7 @@ async def on_ticket_opened(uow: UnitOfWork, received: Received[TicketOpened]) ->
         customer_region=event.customer_region,
         facts=event.facts,
         opened_at=event.opened_at,
+        contract_id=event.contract_id,
     )
     await following.take_in_ticket(uow, ticket, event=event, cause=received.envelope.id)
 
@@ -130,6 +142,11 @@ async def on_ticket_answered(uow: UnitOfWork, received: Received[TicketAnswered]
 async def on_request_not_taken(uow: UnitOfWork, received: Received[RequestQuarantined | RequestRefused]) -> None:
     """Answer whoever sent a request that is kept and no ticket. EXP-01, SMA-02"""
     await announcing.tell_of_request(uow, received.payload, cause=received.envelope.id)
+
+
+async def on_message_answered(uow: UnitOfWork, received: Received[MessageAnswered]) -> None:
+    """Acknowledge, for whoever replied to what they were told."""
+    await acknowledging.acknowledge_by_mail(uow, received.payload.message_id, sender=received.payload.sender)
 
 
 async def on_other_ticket_event(uow: UnitOfWork, received: Received[Event]) -> None:
@@ -242,6 +259,9 @@ _OF_TICKETS: Handlers = {
     TicketAnswered: on_ticket_answered,
     RequestQuarantined: on_request_not_taken,
     RequestRefused: on_request_not_taken,
+    ContactRegistered: on_contact_registered,
+    ContactErased: on_contact_erased,
+    MessageAnswered: on_message_answered,
 }
 
 HANDLERS: dict[str, Handlers] = {

@@ -72,7 +72,7 @@ async def on_ticket_held(uow: UnitOfWork, received: Received[TicketHeld]) -> Non
 async def on_ticket_facts_changed(uow: UnitOfWork, received: Received[TicketFactsChanged]) -> None:
     """Decide the promises anew."""
     event = received.payload
-    await _record(uow, received, facts.FactsChanged(event.facts, event.changed))
+    await _record(uow, received, facts.FactsChanged(event.facts, event.changed, corrects=event.corrects))
 
 
 async def on_ticket_answered(uow: UnitOfWork, received: Received[TicketAnswered]) -> None:

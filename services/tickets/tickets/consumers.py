@@ -78,6 +78,8 @@ async def on_escalation_step_fired(uow: UnitOfWork, received: Received[escalatio
     change: dict[str, Any] = {"steps_fired": event.step, "to_level": event.to_level, "notified": list(event.notified)}
     if event.requires_assessment:
         change |= {"requires_assessment": True, "assessment_asked_at": event.fired_at}
+    if event.to_severity is not None:
+        change |= {"to_severity": event.to_severity}
     await following.follow_escalation(
         uow,
         ticket_id=event.ticket_id,
@@ -85,6 +87,7 @@ async def on_escalation_step_fired(uow: UnitOfWork, received: Received[escalatio
         kind="escalation_step",
         at=event.fired_at,
         change=change,
+        to_severity=event.to_severity,
     )
 
 

@@ -45,6 +45,7 @@ class EscalationStepFired(_EscalationEvent):
 
     `step` counts the firings of the escalation from 1, `turn` those of a repeated step.
     `requires_assessment`: whoever has the ticket now must say whether, how and by when it can be solved. SKE-06
+    `to_severity`: the ticket is to be at least that severe from now on, for `clauses`.
     """
 
     name: ClassVar[str] = "escalation.step_fired"
@@ -59,6 +60,8 @@ class EscalationStepFired(_EscalationEvent):
     to_role: str | None = None
     requires_assessment: bool = False
     reason: str | None = None
+    to_severity: str | None = None
+    clauses: tuple[str, ...] = ()
 
 
 class EscalationStopped(_EscalationEvent):

@@ -74,4 +74,20 @@ class TicketPartsMissing(_TicketIntakeEvent):
     clauses: tuple[str, ...]
 
 
-EVENTS: tuple[type[Event], ...] = (ContactRegistered, RequestQuarantined, RequestRefused, TicketPartsMissing)
+class MessageAnswered(_TicketIntakeEvent):
+    """Somebody whom a message told of a ticket, none of the customer's people, replied to it. Aggregate: the ticket."""
+
+    name: ClassVar[str] = "message.answered"
+
+    ticket_id: UUID
+    message_id: UUID
+    sender: str
+
+
+EVENTS: tuple[type[Event], ...] = (
+    ContactRegistered,
+    RequestQuarantined,
+    RequestRefused,
+    TicketPartsMissing,
+    MessageAnswered,
+)

@@ -182,7 +182,10 @@ class TicketHeld(_TicketsEvent):
 
 
 class TicketFactsChanged(_TicketsEvent):
-    """Named facts changed. `facts` are all of them after the change, `changed` the names of those that differ."""
+    """Named facts changed. `facts` are all of them after the change, `changed` the names of those that differ.
+
+    `corrects` is false where an escalation changed them: a promise that is broken by then stays as it is.
+    """
 
     name: ClassVar[str] = "ticket.facts_changed"
 
@@ -190,6 +193,7 @@ class TicketFactsChanged(_TicketsEvent):
     changed: tuple[str, ...]
     covered: bool = True
     clocks: bool = True
+    corrects: bool = True
 
 
 class TicketAnswered(_TicketsEvent):

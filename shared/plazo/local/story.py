@@ -324,7 +324,8 @@ class Story:
         await self._caller.post(f"{name} work", "/v1/work", work)
         resolution = {"kind": chapter.resolution, "text": "Corregido; puede comprobarlo."}
         await self._caller.post(f"{name} resolve", f"/v1/tickets/{ticket_id}/resolutions", resolution)
-        await self._caller.post(f"{name} close", f"/v1/tickets/{ticket_id}/closings", {"reason": "confirmed"})
+        confirmed = {"reason": "confirmed", "confirmed_by": "cliente@example.com", "channel": "email"}
+        await self._caller.post(f"{name} close", f"/v1/tickets/{ticket_id}/closings", confirmed)
         ticket = await self._caller.get(f"/v1/tickets/{ticket_id}")
         self._teller.say(f"[cyan]{ticket['number']}[/] {ticket['state']}, {ticket['closed_for']}")
         self._teller.show([("charge", charge["explanation"]["es"]) for charge in ticket["charges"]])

@@ -102,6 +102,7 @@ BUILT_IN: Mapping[str, Fact] = MappingProxyType(
             "not_acknowledged",
             "reopened",
             "severity_raised",
+            "low_balance",
         ),
     }
 )

@@ -95,7 +95,7 @@ class EscalationStep(Section):
     """Who must act or be told, and how long after the trigger, in the time of `calendar` or elapsed.
 
     After a breach the delay may be a share of what was promised instead: with `overrun_percent: 50` the step comes when
-    half as much again has passed, in the hours of the promise.
+    half as much again has passed, in the hours of the promise. `to_severity` makes the ticket at least as severe.
     """
 
     after: TargetText = "0m"
@@ -104,6 +104,7 @@ class EscalationStep(Section):
     to_level: Level | None = None
     to_team: Name | None = None
     to_role: Role | None = None
+    to_severity: Name | None = None
     notify: tuple[Role, ...] = ()
     template: Name | None = None
     require_assessment: Flag = False
@@ -113,8 +114,9 @@ class EscalationStep(Section):
 
     @model_validator(mode="after")
     def _do_something(self) -> Self:
-        if self.to_level is None and self.to_team is None and self.to_role is None and not self.notify:
-            raise ValueError("expected one of to_level, to_team, to_role or notify: the step does nothing")
+        moves = (self.to_level, self.to_team, self.to_role, self.to_severity)
+        if all(one is None for one in moves) and not self.notify:
+            raise ValueError("expected one of to_level, to_team, to_role, to_severity or notify: the step does nothing")
         if self.times > 1 and self.repeat is None:
             raise ValueError("expected `repeat`, the time between repetitions, where `times` is more than 1")
         if self.overrun_percent is not None and (self.after != "0m" or self.calendar is not None):

@@ -20,6 +20,7 @@ _NAMES = {
     "team": "teams",
     "route": "teams",
     "to_team": "teams",
+    "to_severity": "severities",
     "template": "templates",
     "account": "bags",
     "reading": "readings",
@@ -38,6 +39,7 @@ class _Checker:
             "calendars": _keys(data.get("calendars")),
             "teams": _keys(_part(data, "routing").get("teams")),
             "templates": _keys(data.get("templates")),
+            "severities": _names(data.get("severities")),
             "bags": _names(_part(data, "billing").get("bags")),
             "readings": _keys(data.get("readings")),
         }

@@ -68,7 +68,7 @@ class Act:
 
 def subject_of(path: Mapping[str, Any], answer: Any) -> dict[str, Any]:
     """Return what an act was about: the parameters of its path, and the ids and names of its answer."""
-    subject = {name: str(value)[:_LONGEST] for name, value in path.items()}
+    subject: dict[str, Any] = {name: str(value)[:_LONGEST] for name, value in path.items()}
     for name, value in answer.items() if isinstance(answer, dict) else ():
         is_telling = name.endswith("_id") or name in _TELLING
         if is_telling and isinstance(value, str | int) and name not in subject:

@@ -189,7 +189,7 @@ async def _by_token(database: Database, tokens: AccessTokens, token: str, *, now
 
 def _role_of(claims: Claims) -> Role:
     """Return the one role that a token names. :raises TokenRefused: for none or several, a requester of no customer"""
-    known = [Role(name) for name in dict.fromkeys(claims.roles) if name in Role]
+    known = [role for role in Role if role.value in claims.roles]
     if len(known) != 1:
         raise TokenRefused(f"expected one of the roles {', '.join(Role)}, it has {len(known)}")
     if known[0] is Role.REQUESTER and claims.customer_id is None:

@@ -86,7 +86,8 @@ class InboxClaim:
         if not row["desk_is_known"] and event.type != DeskCreated.type():
             raise NotYet(f"desk {event.desk_id}")
         if row["clock_at"] is not None:
-            tx.now = row["clock_at"]
+            # Word that a sandbox's clock moved may come after what that brought about: no effect is recorded before it.
+            tx.now = max(row["clock_at"], event.recorded_at)
 
     async def settle(self, tx: Transaction) -> None:
         """Advance the position; what waits next is looked up at the same time."""

@@ -88,9 +88,9 @@ class ProviderKeys:
 
         :raises ProviderAway: if its keys are not known
         """
-        if self._is_due(key_id):
-            async with self._lock:
-                if self._is_due(key_id):  # nobody looked while this one waited
+        if self._is_wanting(key_id):
+            async with self._lock:  # whoever comes while somebody looks waits for what is seen
+                if self._is_wanting(key_id) and self._may_look():
                     await self._read()
         if self._read_at is None:
             raise ProviderAway("the keys of the identity provider cannot be read now; try again in a moment")
@@ -98,12 +98,12 @@ class ProviderKeys:
             return next(iter(self._keys.values()))
         return self._keys.get(key_id)
 
-    def _is_due(self, key_id: str | None) -> bool:
-        now = self._seconds()
-        if self._tried_at is not None and now - self._tried_at < _RETRY_SECONDS:
-            return False
-        is_stale = self._read_at is None or now - self._read_at > _FRESH_SECONDS
+    def _is_wanting(self, key_id: str | None) -> bool:
+        is_stale = self._read_at is None or self._seconds() - self._read_at > _FRESH_SECONDS
         return is_stale or (key_id is not None and key_id not in self._keys)
+
+    def _may_look(self) -> bool:
+        return self._tried_at is None or self._seconds() - self._tried_at >= _RETRY_SECONDS
 
     async def _read(self) -> None:
         self._tried_at = self._seconds()
@@ -201,7 +201,8 @@ class AccessTokens:
         desk_id = _id_of(claims, rules.desk_claim)
         if desk_id is None:
             raise TokenRefused(f"the claim {rules.desk_claim} is missing: the desk it is for")
-        roles = claims.get(rules.role_claim, ())
+        stated = claims.get(rules.role_claim)
+        roles = stated if isinstance(stated, list) else [stated]
         try:
             expires_at = datetime.fromtimestamp(claims["exp"], tz=UTC)
         except (OverflowError, OSError, ValueError) as error:
@@ -211,7 +212,7 @@ class AccessTokens:
             subject=subject,
             label=label.replace("\x00", "")[:_LONGEST_SUBJECT],
             desk_id=desk_id,
-            roles=(roles,) if isinstance(roles, str) else tuple(one for one in roles if isinstance(one, str)),
+            roles=tuple(one for one in roles if isinstance(one, str)),
             customer_id=_id_of(claims, rules.customer_claim),
             contact_id=_id_of(claims, rules.contact_claim),
             expires_at=expires_at,

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fastapi import APIRouter
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from plazo.events.envelope import SERVICES
-from plazo.runtime import audit, dead_letters, web
+from plazo.runtime import web
 from plazo.runtime.identity import Role
 from plazo.runtime.service import Service
 
@@ -60,14 +61,18 @@ class Rule:
     is_act: bool
 
 
+def routers_of(service: Service) -> tuple[APIRouter, ...]:
+    """Return the routers of a service: its own, and those that every service has."""
+    return (*service.routers, *web.ROUTERS)
+
+
 def rules_of(service: Service) -> Iterator[Rule]:
     """Return the rule of every route of a service, in the order of the paths. :raises NoRule: naming the route"""
-    routers = (*service.routers, dead_letters.router, audit.router, web.health)
-    routes = [route for router in routers for route in router.routes]
+    routes = [route for router in routers_of(service) for route in router.routes]
     for route in sorted(routes, key=lambda one: getattr(one, "path", "")):
         if not isinstance(route, APIRoute):
             raise NoRule(f"{service.name}: {route} is no route of the API")
-        for method in sorted(route.methods):
+        for method in sorted(route.methods or ()):
             yield _rule_of(service, route, method)
 
 

@@ -1,6 +1,11 @@
 """What a service process is told from outside, by environment variables that begin with `PLAZO_`."""
 
-from pydantic import Field, SecretStr
+import base64
+from ipaddress import ip_network
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -101,3 +106,39 @@ class Settings(BaseSettings):
         default=0, ge=0, description="for how long browsers shall use https alone for this address; 0 says nothing"
     )
     event_replicas: int = Field(default=1, ge=1, le=5, description="copies of each event stream in the NATS cluster")
+
+    @field_validator("webhook_allowed_networks")
+    @classmethod
+    def _are_networks(cls: type[Self], text: str) -> str:
+        for part in filter(None, (one.strip() for one in text.split(","))):
+            try:
+                ip_network(part)
+            except ValueError as error:
+                raise ValueError(f"expected networks with commas between them, such as 10.1.0.0/16: {error}") from None
+        return text
+
+    # What a secret setting says is not repeated: its message goes to the log.
+    @field_validator("secrets_key")
+    @classmethod
+    def _are_keys(cls: type[Self], keys: SecretStr | None) -> SecretStr | None:
+        for part in keys.get_secret_value().split(",") if keys else ():
+            encoded = part.strip().rpartition(":")[2]
+            try:
+                length = len(base64.b64decode(encoded, altchars=b"-_", validate=True))
+            except ValueError:
+                length = 0
+            if length != 32:
+                raise ValueError("expected id:key, the key being 32 bytes in base64; several with commas")
+        return keys
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_mail_server(cls: type[Self], url: SecretStr | None) -> SecretStr | None:
+        try:
+            parts = urlsplit(url.get_secret_value()) if url else None
+            is_sound = parts is None or (parts.scheme in ("smtp", "smtps") and bool(parts.hostname) and parts.port != 0)
+        except ValueError:
+            is_sound = False
+        if not is_sound:
+            raise ValueError("expected smtp://user:password@host:587 or smtps://user:password@host")
+        return url

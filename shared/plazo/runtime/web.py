@@ -73,6 +73,10 @@ async def prometheus() -> Response:
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
+#: What every service answers beside its own routes.
+ROUTERS = (dead_letters.router, audit.router, health)
+
+
 class BodyLimit:
     """Refuses a body of more than `max_bytes`: at once where its length is declared, else as it is read.
 
@@ -246,11 +250,8 @@ def create_app(service: Service, *, settings: Settings | None = None, clock: Clo
         telemetry={"operation_spans": False},
         generate_unique_id_function=lambda route: route.name,
     )
-    for router in service.routers:
+    for router in (*service.routers, *ROUTERS):
         app.include_router(router)
-    app.include_router(dead_letters.router)
-    app.include_router(audit.router)
-    app.include_router(health)
     _add_documentation(app)
     problems.install(app)
     app.add_exception_handler(Replayed, _on_replayed)

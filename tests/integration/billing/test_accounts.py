@@ -75,3 +75,15 @@ async def test_several_bags_are_drawn_soonest_to_expire_first(ledgers):
     assert "2 units from the account (expires 2026-06-03), 2 units" in charge.explanation["en"]
     ledgers.now += timedelta(days=61)
     assert await ledgers.balances(contract) == {"main credit_unit": 4}
+
+
+async def test_smartcloud_tells_when_a_request_more_would_be_held(ledgers):
+    """SMA-14: of three units one is left."""
+    await ledgers.publish("smartcloud")
+    contract = await ledgers.sign()
+    await ledgers.top_up(contract, 3)
+    await ledgers.log(await ledgers.open_ticket(contract), 61)
+
+    (told,) = await ledgers.events("account.low.v1")
+
+    assert (told["balance"], told["threshold"], told["clause"]) == (1, 2, "SMA-14")

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from billing.schemas.quotes import PreviewCreate
-from billing.usecases import appointments, pricing
+from billing.usecases import appointments, pricing, verification
 from billing.usecases.accounts import read_account
 from billing.usecases.statements import read_statement
 from billing.usecases.work import AlreadyVoided, TicketHeld
@@ -314,3 +314,39 @@ async def test_a_statement_of_each_month(ledgers):
     # what was left of May ended with it
     june, _ = await statement("2026-06")
     assert june == {"main": (0, 1200, 0, 1200, 0), "owed": (0, 0, 0, 60, -60)}
+
+
+async def test_a_day_is_the_contracts_over_all_its_tickets(ledgers):
+    """IRE-05: two tickets of one day take one workday: that of whichever was worked on first."""
+    await ledgers.publish("ireo")
+    contract = await ledgers.sign(plan="vip")
+    await ledgers.top_up(contract, 5, name="preventive_workdays")
+    facts = {"category": "preventive_consulting", "consulting_in": "workdays"}
+    first, second = [await ledgers.open_ticket(contract, facts=facts) for _ in range(2)]
+
+    late = await ledgers.log(first, 100, hours_ago=2)
+    early = await ledgers.log(second, 100, hours_ago=4)  # earlier that day: it takes the workday, the other lets go
+
+    assert await ledgers.balances(contract) == {"preventive_workdays minute": 4 * 480}
+    assert [one.quantity for one in late.charges] == [480]
+    assert sorted(one.quantity for one in early.charges) == [-480, 480]
+    await ledgers.void(early)
+    assert [one.quantity for one in await ledgers.charges(first)] == [480, -480, 480]
+    assert await ledgers.balances(contract) == {"preventive_workdays minute": 4 * 480}
+    assert (await verification.verify_ledger(ledgers.uow())).faults == []
+
+
+async def test_facts_of_work_that_cannot_be_so(ledgers):
+    await ledgers.publish("smartcloud")
+    contract = await ledgers.sign()
+    await ledgers.top_up(contract, 2)
+    ticket = await ledgers.open_ticket(contract)
+
+    with pytest.raises(InvalidInput) as refused:
+        await ledgers.log(ticket, 5, facts={"location": "moon", "shared_responsibility": "yes", "category": True})
+
+    assert [fault.pointer for fault in refused.value.faults] == [
+        "/facts/location",
+        "/facts/shared_responsibility",
+        "/facts/category",
+    ]

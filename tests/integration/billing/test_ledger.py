@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from billing.domain.ledger import Chart, Entry, Posting
 from billing.models import METADATA
 from billing.repository.books import Unwritten, write_books
-from billing.usecases.charging import BalanceExhausted
+from billing.usecases.settling import BalanceExhausted
 from plazo.kernel.ids import new_id
 from plazo.policies import policy_text
 from plazo.policy import Policy, load_policy
@@ -193,8 +193,7 @@ async def test_many_charges_at_once_lose_nothing_and_never_pass_the_limit(ledger
     assert await ledgers.sums() == []
 
 
-@pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize(("policy", "plan"), [("prodequa", "basic"), ("smartcloud", None)])
+@pytest.mark.parametrize(("seed", "policy", "plan"), [(0, "prodequa", "basic"), (1, "smartcloud", None)])
 async def test_the_order_in_which_work_arrives_does_not_matter(ledgers, seed, policy, plan):
     """Same work, same grants, other order, some of it taken back: the same balances and the same total per ticket."""
     chance = random.Random(f"{policy}{seed}")

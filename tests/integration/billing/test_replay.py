@@ -81,8 +81,7 @@ async def ledger_of(ledgers):
     return [tuple(row.values()) for row in await ledgers.house.fetch("billing", _LEDGER, ledgers.desk_id)]
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize(("policy", "plan"), [("prodequa", "basic"), ("smartcloud", None)])
+@pytest.mark.parametrize(("seed", "policy", "plan"), [(1, "prodequa", "basic"), (2, "smartcloud", None)])
 async def test_the_same_inputs_give_the_same_ledger_to_the_last_entry(ledgers, seed, policy, plan):
     await live(ledgers, seed=seed, policy=policy, plan=plan)
     first, again = await ledger_of(ledgers), type(ledgers)(ledgers.house)

@@ -1,10 +1,13 @@
 """Timers and imports: the ways in which work reaches the books beside one by one."""
 
+import asyncio
+import contextlib
 import json
 from datetime import timedelta
 
 import pytest
 
+from billing.repository import imports
 from billing.schemas.timesheets import ImportCreate, TimerCreate, TimerStop
 from billing.usecases import importing, timing
 from billing.usecases.timing import TimerRunning, TimerStopped
@@ -112,3 +115,21 @@ async def test_an_import_logs_what_it_can_and_says_what_it_refused(ledgers):
 
     assert (again.logged, again.known) == (0, 3)
     assert await ledgers.balances(contract) == {"main credit_unit": 8}
+
+
+async def test_an_import_goes_on_where_a_process_died(ledgers):
+    contract, _ = await a_ticket(ledgers)
+    good = {"ticket": "T-1", "started_at": "2026-05-04T10:00:00Z", "minutes": 60, "description": "remote"}
+    lines = [json.dumps({"reference": f"B-{number}", **good}) for number in range(3)]
+    body = ImportCreate(format="jsonl", content="\n".join(lines))
+    view = await importing.begin_import(ledgers.uow(), body=body, imported_by="integration: sheet")
+    with contextlib.suppress(ConnectionError):
+        async with ledgers.uow().begin() as tx:
+            assert await imports.take_line(tx, view.import_id) is not None
+            raise ConnectionError
+
+    counts = await asyncio.gather(*(importing.log_lines(ledgers.uow, import_id=view.import_id) for _ in range(2)))
+
+    done = await importing.read_import(ledgers.uow(), import_id=view.import_id)
+    assert (done.state, done.logged, sum(counts)) == ("done", 3, 3)
+    assert await ledgers.balances(contract) == {"main credit_unit": 7}

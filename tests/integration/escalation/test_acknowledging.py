@@ -160,6 +160,7 @@ class TestMailbox:
         key = own_desk.admin.headers["Authorization"].removeprefix("Bearer ")
         reader = nobody(alone)
         reader.headers.pop("Authorization")
+        reader.headers["Accept"] = "text/html"
 
         closed = await reader.get("/v1/mailbox")
         wrong = await reader.post("/v1/mailbox", data={"key": "plz_wrong_key"})

@@ -8,9 +8,11 @@ from integration.escalation.alone import MONDAY, Alone, Desk, shipped
 
 from plazo.events import tickets
 from plazo.events.billing import AccountLow
-from plazo.events.ticket_intake import RequestQuarantined, RequestRefused, TicketPartsMissing
+from plazo.events.ticket_dossier import ContactErased
+from plazo.events.ticket_intake import ContactRegistered, RequestQuarantined, RequestRefused, TicketPartsMissing
 from plazo.events.ticket_life import ContactAttempted, VendorAnswered
 from plazo.kernel.ids import new_id
+from plazo.policy.handling import NotificationRule
 from plazo.runtime.inbox import NotYet
 
 LATER = MONDAY + timedelta(hours=1)
@@ -317,3 +319,46 @@ class TestBalance:
         (message,) = (await own_desk.admin.ok("GET", "/v1/messages"))["items"]
         assert (message["to"], message["clauses"]) == ("avila@example.com", ["SMA-14"])
         assert message["body"].startswith("Créditos: quedan 3 unidades de crédito; se avisa por debajo de 4.")
+
+
+class TestContacts:
+    async def test_administrators_are_told_and_what_is_erased_is_not_kept(self, own_desk: Desk) -> None:
+        eva = ContactRegistered(
+            contact_id=new_id(),
+            customer_id=own_desk.customer_id,
+            contact_name="Eva",
+            emails=("eva@example.com",),
+            phone=None,
+            language="en",
+            role="administrator",
+            authorized=True,
+        )
+        await own_desk.hear(eva, about=eva.contact_id)
+        rule = NotificationRule.model_validate(
+            {
+                "when": {"event": "ticket.opened"},
+                "template": "receipt",
+                "to": ["requester", "customer_administrator"],
+                "clause": "EXP-02",
+            }
+        )
+        await own_desk.publish("expande", notifications=(rule,))
+        ticket = await own_desk.ticket("expande")
+        assert [one["to"] for one in await own_desk.messages(ticket)] == ["ana@example.com", "eva@example.com"]
+
+        erased = ContactErased(contact_id=eva.contact_id, customer_id=own_desk.customer_id, tickets=(ticket,))
+        await own_desk.hear(erased, about=eva.contact_id)
+
+        kept = await own_desk.messages(ticket)
+        assert [(one["role"], one["to"], one["subject"]) for one in kept] == [
+            ("requester", None, "[erased]"),
+            ("customer_administrator", None, "[erased]"),
+        ]
+        for table in ("ticket", "contact", "message"):
+            (row,) = await own_desk.alone.fetch(
+                f"SELECT coalesce(string_agg(t::text, ' '), '') AS text FROM {table} t WHERE desk_id = $1",
+                own_desk.desk_id,
+            )
+            assert "eva@" not in row["text"]
+            assert "ana@" not in row["text"]
+            assert "taquilla" not in row["text"]

@@ -3,6 +3,9 @@
 from typing import Any
 
 from harness import DeskUnderTest
+from mails import post, write
+
+from plazo.policies import policy_text
 
 
 async def test_a_missed_first_response_climbs_the_matrix_by_the_clock(desk: DeskUnderTest) -> None:
@@ -75,3 +78,49 @@ async def test_a_storm_comes_as_one_message_when_its_window_ends(desk: DeskUnder
     assert {one["digest_id"] for one in await told("digested")} == {digest["message_id"]}
     path = f"/v1/tickets/{tickets[0]['ticket_id']}/timeline"
     assert "notice_sent" in {entry["kind"] for entry in (await desk.admin.ok("GET", path))["items"]}
+
+
+async def test_a_step_raises_the_severity_tells_the_customer_and_is_acknowledged_by_mail(desk: DeskUnderTest) -> None:
+    """Minor: first response within 16 h. A step of the breach makes it critical and tells the customer's own people."""
+    first = "    - when: {trigger: breach, kind: first_response, severity: critical}\n"
+    steps = "{to_severity: critical, notify: [manager, customer_administrator]}"
+    when = "{trigger: breach, kind: first_response, severity: minor}"
+    rule = f"    - {{when: {when}, steps: [{steps}], clause: EXP-17}}\n"
+    document = policy_text("expande").replace(first, rule + first)
+    await desk.admin.ok("POST", "/v1/policies", json={"document": document})
+    contract = await desk.customer("expande", plan="basic", segment="cinema", language="en")
+    boss = {"name": "Eva", "emails": ["eva@example.com"], "role": "administrator", "language": "en"}
+    await desk.admin.ok("POST", "/v1/contacts", json={"customer_id": contract["customer_id"]} | boss)
+    manager = {"name": "mara", "email": "mara@example.com", "roles": ["manager"]}
+    await desk.admin.ok("POST", "/v1/agents", json=manager)
+    ticket = await desk.open_ticket(contract)
+    assert ticket["severity"] == "minor"
+
+    await desk.advance(to="2026-05-06T13:00:00Z")
+
+    assert (await desk.ticket(ticket))["severity"] == "critical"
+    listed = (await desk.admin.ok("GET", f"/v1/escalations?ticket={ticket['ticket_id']}"))["items"]
+    breach = next(one for one in listed if one["trigger"] == "breach" and one["kind"] == "first_response")
+    (step,) = breach["steps"]
+    assert step["to_severity"] == "critical"
+    told = {one["address"]: one for one in step["notified"]}
+    assert told.keys() == {"mara@example.com", "eva@example.com"}
+
+    # A correction of the facts may raise it, never lower it again.
+    facts = {"facts": {"suggested_severity": "minor"}}
+    await desk.admin.ok("PATCH", f"/v1/tickets/{ticket['ticket_id']}", json=facts)
+    await desk.settled()
+    assert (await desk.ticket(ticket))["severity"] == "critical"
+
+    # Only who was told can answer it; whoever else knows the id is kept in quarantine.
+    async def reply(sender: str) -> dict[str, Any]:
+        answers = {"In-Reply-To": f"<{told['mara@example.com']['message_id']}@example.com>"}
+        taken = await post(desk.admin, write(sender=sender, message_id=sender, headers=answers))
+        await desk.settled()
+        return taken
+
+    assert (await reply("mallory@example.com"))["outcome"] == "kept"
+    path = f"/v1/escalations/{breach['escalation_id']}"
+    assert (await desk.admin.ok("GET", path))["acknowledged_by"] is None
+    assert (await reply("mara@example.com"))["reason"] == "answer_to_notice"
+    assert (await desk.admin.ok("GET", path))["acknowledged_by"] == "mara@example.com"

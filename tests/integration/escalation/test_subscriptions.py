@@ -336,12 +336,12 @@ class TestSubscriptions:
 
         ordered = await own_desk.admin.ok("POST", path, json={"from_event": before[1]["event_id"]})
 
-        assert ordered == {"events": 2}
+        assert ordered == {"events": 2, "kept_since": "2026-05-04T13:00:00Z"}
         await settled(own_desk, made, *["delivered"] * 3)
         await eventually(lambda: asyncio.sleep(0, len(partner.ids) == 5))
         assert partner.ids[3:] == partner.ids[1:3]
         since = await own_desk.admin.ok("POST", path, json={"from": "2026-05-04T13:30:00Z"})
-        assert since == {"events": 2}
+        assert since == {"events": 2, "kept_since": "2026-05-04T13:00:00Z"}
         await own_desk.admin.refused(409, "POST", path, json={"from": "2026-05-05T00:00:00Z"})
         await own_desk.admin.refused(422, "POST", path, json={})
 

@@ -7,7 +7,9 @@ from uuid import UUID
 from integration.escalation.alone import MONDAY, Desk, shipped
 
 from plazo.events import tickets
+from plazo.events.billing import AccountLow
 from plazo.events.ticket_life import PlaybookExhausted
+from plazo.kernel.ids import new_id
 from plazo.policy.handling import Escalation, EscalationRule
 
 DUE = MONDAY + timedelta(hours=1)
@@ -100,3 +102,49 @@ async def test_a_share_of_the_promise_counts_on_its_calendar(own_desk: Desk) -> 
     assert (asked["data"]["after"], asked["data"]["start"]) == ("30m", "2026-05-04T14:00:00Z")
     (step,) = (await own_desk.escalations(ticket))[0]["steps"]
     assert step["due_at"] == "2026-05-04T14:30:00Z"
+
+
+async def test_a_low_balance_escalates_the_open_tickets_of_its_contract(own_desk: Desk) -> None:
+    await publish(own_desk, when={"trigger": "low_balance"}, steps=[{"notify": ["manager", "requester"]}])
+    contract = new_id()
+    signed = tickets.ContractSigned(
+        contract_id=contract,
+        customer_id=own_desk.customer_id,
+        policy=shipped("expande").policy,
+        plan=None,
+        valid_from=MONDAY.date(),
+        valid_until=None,
+        arrangement="plan",
+    )
+    known = tickets.CustomerRegistered(
+        customer_id=own_desk.customer_id,
+        customer_name="Cines del Sur",
+        segment=None,
+        timezone=None,
+        language="es",
+        email="cines@example.com",
+    )
+    await own_desk.hear(known, about=own_desk.customer_id)
+    await own_desk.hear(signed, about=contract)
+    one, two = [await own_desk.ticket("expande", contract_id=contract) for _ in range(2)]
+    other = await own_desk.ticket("expande", contract_id=new_id())
+    low = AccountLow(
+        account_id=new_id(),
+        contract_id=contract,
+        customer_id=own_desk.customer_id,
+        account_name="bolsa",
+        unit="hour",
+        balance=1,
+        threshold=5,
+        clause=None,
+    )
+
+    await own_desk.hear(low, about=low.account_id, at=DUE)
+
+    assert await raised(own_desk, one) == await raised(own_desk, two) == [("low_balance", "completed")]
+    assert await raised(own_desk, other) == []
+    told = [message for message in await own_desk.messages(one) if message["event"] == "escalation.step_fired"]
+    assert {message["role"]: message["subject"].partition(": ")[2] for message in told} == {
+        "manager": "saldo bajo",
+        "requester": "saldo bajo",
+    }

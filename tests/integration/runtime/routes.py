@@ -95,5 +95,5 @@ TICKETS_WRITES = [
     Route("POST", "/v1/tickets/{ticket_id}/agreed-dates", {"due_at": "2026-06-01T00:00:00Z"}),
     Route("POST", "/v1/tickets/{ticket_id}/resolutions", {"kind": "fix", "text": "a"}, {"kind": ["", "a b"]}),
     Route("POST", "/v1/tickets/{ticket_id}/reopenings", {"reason": "a"}, {"reason": ["", " "]}),
-    Route("POST", "/v1/tickets/{ticket_id}/closings", {"reason": "confirmed"}, {"reason": ["abandoned", ""]}),
+    Route("POST", "/v1/tickets/{ticket_id}/closings", {"reason": "confirmed"}, {"reason": ["forgotten", ""]}),
 ]

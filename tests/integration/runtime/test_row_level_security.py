@@ -14,6 +14,8 @@ from plazo.runtime.database import Connection
 
 # Of no desk: Alembic's own, and what came from the bus and could not be read.
 OF_NO_DESK = {"alembic_version", "malformed_message"}
+# Functions that read past the wall for speed, and how often each asks for the desk itself.
+ASKS_FOR_THE_DESK = {"search_tickets": 3}
 
 _TABLES = """
 SELECT c.relname AS name, c.relrowsecurity AS walled, c.relkind AS kind,
@@ -100,16 +102,18 @@ class TestSchema:
             )
         assert [tuple(row) for row in naive] == []
 
-    async def test_functions_with_another_s_rights_are_triggers_that_look_nowhere_else(
-        self, house: House, service: str
-    ):
+    async def test_functions_with_another_s_rights_are_triggers_or_ask_for_the_desk(self, house: House, service: str):
         async with superuser(house, service) as connection:
             functions = await connection.fetch(
-                "SELECT proname, prorettype::regtype::text AS returns, proconfig FROM pg_proc "
+                "SELECT proname, prorettype::regtype::text AS returns, proconfig, prosrc FROM pg_proc "
                 "WHERE pronamespace = 'public'::regnamespace AND prosecdef"
             )
         for function in functions:
-            assert function["returns"] == "trigger", function["proname"]
+            if function["proname"] in ASKS_FOR_THE_DESK:
+                # Each part that reads a table of hits asks for the desk: three do.
+                assert function["prosrc"].count("desk_id = current_desk()") == ASKS_FOR_THE_DESK[function["proname"]]
+            else:
+                assert function["returns"] == "trigger", function["proname"]
             assert "search_path=public, pg_temp" in (function["proconfig"] or []), function["proname"]
 
     async def test_the_services_roles_have_no_way_around(self, house: House, service: str):
@@ -178,7 +182,9 @@ class TestRequests:
             pytest.param("SET ROLE {service}_owner", id="become the owner"),
             pytest.param("DELETE FROM desk", id="delete what is never deleted"),
             pytest.param("TRUNCATE outbox", id="empty the ledger of events"),
-            pytest.param("UPDATE outbox SET data = '{{}}'", id="rewrite an announcement"),
+            pytest.param("UPDATE outbox SET occurred_at = now()", id="rewrite an announcement"),
+            pytest.param("UPDATE administrative_act SET label = 'x'", id="rewrite who did something"),
+            pytest.param("DELETE FROM administrative_act", id="forget who did something"),
             pytest.param("SELECT * FROM malformed_message", id="read what is of no desk"),
         ],
     )

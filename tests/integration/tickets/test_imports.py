@@ -80,6 +80,35 @@ async def test_open_and_closed_tickets_come_with_their_history(desk: DeskUnderTe
     assert [event for event in told if json.loads(json.dumps(event["data"]))["role"] == "requester"] == []
 
 
+async def test_one_that_was_over_has_clocks_once_it_is_reopened(desk: DeskUnderTest) -> None:
+    contract = await known_contact(desk, "ireo", plan="standard")
+    over = {"state": "resolved", "opened_at": "2026-04-28T08:00:00Z", "resolved_at": "2026-04-29T08:00:00Z"}
+    await bring(desk.admin, json_lines(line("A1", **over)), contract_id=contract["contract_id"])
+    await desk.settled()
+    (old,) = (await desk.admin.ok("GET", "/v1/tickets"))["items"]
+    assert (old["state"], old["clocks"], old["next_due_at"]) == ("resolved", [], None)
+    await desk.admin.ok("POST", f"/v1/tickets/{old['ticket_id']}/reopenings", json={"reason": "No iba"})
+    await desk.settled()
+    again = await desk.ticket(old)
+    resolution = clock_of(again, "resolution", 2)
+    assert (resolution["state"], again["breached"]) == ("running", False)
+    assert again["next_due_at"] == resolution["due_at"]
+    # What it says later changes what is owed, and does not take it away.
+    await desk.admin.ok("PATCH", f"/v1/tickets/{old['ticket_id']}", json={"facts": {"category": "x"}})
+    await desk.settled()
+    assert clock_of(await desk.ticket(old), "resolution", 2)["state"] == "running"
+
+
+async def test_a_line_that_fails_stops_no_other(desk: DeskUnderTest) -> None:
+    contract = await known_contact(desk, "ireo", plan="standard")
+    # A ticket's number is unique; two new ones of one file meet only in the database.
+    rows = json_lines(line("A1", number="X-1"), line("A2", number="X-1"), line("A3"))
+    job = await bring(desk.admin, rows, contract_id=contract["contract_id"])
+    assert (job["created"], job["refused"]) == (2, 1)
+    (refused,) = (await desk.admin.ok("GET", f"/v1/imports/{job['import_id']}/refusals"))["items"]
+    assert refused["faults"][0]["pointer"] == "/number"
+
+
 async def test_a_reference_is_one_ticket(desk: DeskUnderTest) -> None:
     contract = await known_contact(desk, "ireo", plan="standard")
     rows = json_lines(line("A1"), line("A1", subject="Otra vez"), line("A2"))

@@ -297,6 +297,17 @@ class TestLinks:
         itself = {"ticket": ticket["ticket_id"]}
         await desk.admin.refused(422, "POST", path_of(ticket, "/links"), json=itself)
 
+    async def test_follow_from_the_number_that_a_request_names(
+        self, desk: DeskUnderTest, contract: dict[str, Any], ticket: dict[str, Any]
+    ):
+        about = await desk.open_ticket(contract, about_ticket=ticket["number"])
+        await desk.open_ticket(contract, about_ticket="EXP-999")
+        foreign = await desk.customer("expande", plan="basic")
+        await desk.open_ticket(foreign, about_ticket=ticket["number"])
+        (link,) = await desk.admin.ok("GET", path_of(ticket, "/links"))
+        assert (link["kind"], link["direction"], link["ticket_id"]) == ("related", "in", about["ticket_id"])
+        assert len(await announced(desk, about, "ticket.linked.v1")) == 1
+
     async def test_of_other_customers_are_not_shown_to_one(
         self, desk: DeskUnderTest, contract: dict[str, Any], ticket: dict[str, Any]
     ):
@@ -327,6 +338,7 @@ class TestLongTimeline:
             query["cursor"] = page["next_cursor"]
 
         assert read == [str(n) for n in range(1000)]
+        await desk.house.analyze("tickets", "timeline_entry")
         # The planner must not know the position: the plan of a prepared statement that is used often.
         async with runtime.unit_of_work(desk_id=desk.desk_id, now=at).begin() as tx:
             await tx.connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")

@@ -75,6 +75,52 @@ async def test_is_shown_once_to_the_assignee_and_leaves_no_trace(
     assert texts == ["La clave es [VPN].", "Otra vez: [VPN]", "Entré con [VPN]"]
 
 
+async def test_what_was_said_before_loses_it_and_nothing_else(
+    house: House, desk: DeskUnderTest, ticket: dict[str, Any]
+):
+    told = await desk.open_ticket({"contract_id": ticket["contract_id"]}, description=f"Entrad con {VALUE}, por favor")
+    path = f"/v1/tickets/{told['ticket_id']}"
+    await desk.admin.ok("POST", f"{path}/replies", json={"text": f"¿{VALUE}?"}, headers={"Idempotency-Key": "una"})
+    await desk.admin.ok("POST", f"{path}/vendor-references", json={"vendor": "ACME", "reference": "1"})
+    await desk.admin.ok("POST", f"{path}/vendor-answers", json={"text": f"{VALUE} no vale"})
+    await desk.admin.ok("POST", f"{path}/waits", json={"cause": "vendor", "reason": f"pide {VALUE}"})
+    await desk.settled()
+    await desk.admin.ok("POST", f"{path}/secrets", json={"label": "VPN", "value": VALUE})
+    after = await desk.ticket(told)
+    assert after["description"] == "Entrad con [VPN], por favor"
+    assert after["waiting"][0]["reason"] == "pide [VPN]"
+    entries = (await desk.admin.ok("GET", f"{path}/timeline"))["items"]
+    rewritten = [entry["text"] for entry in entries if entry["kind"] == "rewritten"]
+    assert {"Entrad con [VPN], por favor", "¿[VPN]?", "pide [VPN]", "[VPN] no vale"} <= set(rewritten)
+    assert (await desk.admin.ok("GET", f"{path}/timeline/verification"))["intact"]
+    assert await traces(house, VALUE) == []
+
+
+async def test_no_way_to_say_something_repeats_it(house: House, desk: DeskUnderTest, ticket: dict[str, Any]):
+    path = f"/v1/tickets/{ticket['ticket_id']}"
+    await desk.admin.ok("POST", f"{path}/secrets", json={"label": "VPN", "value": VALUE})
+    said = f"con {VALUE}"
+    for way, body in (
+        ("additional-requests", {"subject": said, "description": said}),
+        ("splits", {"subject": said, "description": said}),
+        ("vendor-references", {"vendor": "ACME", "reference": said}),
+        ("vendor-releases", {"version": said, "text": said}),
+        ("completions", {"checklist": {"restarted": True}}),
+        ("assessments", {"solvable": True, "missing_information": said}),
+        ("resolutions", {"kind": "fix", "text": said}),
+        ("reopenings", {"reason": said}),
+    ):
+        await desk.admin.post(f"{path}/{way}", json=body)
+    starts = {"starts_at": "2026-05-05T10:00:00Z", "ends_at": "2026-05-05T11:00:00Z", "attendee": said}
+    appointment = await desk.admin.ok("POST", f"{path}/appointments", json=starts)
+    cancelled = await desk.admin.ok(
+        "POST", f"/v1/appointments/{appointment['appointment_id']}/cancel", json={"reason": said}
+    )
+    assert (appointment["attendee"], cancelled["reason"]) == ("con [VPN]", "con [VPN]")
+    await desk.settled()
+    assert await traces(house, VALUE) == []
+
+
 async def test_the_search_for_traces_would_find_one(house: House, ticket: dict[str, Any]):
     assert "ticket" in await traces(house, ticket["description"])
 

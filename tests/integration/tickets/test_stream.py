@@ -156,10 +156,10 @@ async def test_customer_follows_its_own_and_nothing_internal(house: House, desk:
         assert {one["data"]["ticket_id"] for one in stream.events[1:]} == {ticket["ticket_id"]}
 
 
-@pytest.mark.parametrize("cursor", ["x", "1", "1-", "-1", "1-99999999999999999999"])
-async def test_what_is_no_cursor_is_refused(desk: DeskUnderTest, cursor: str):
-    problem = await desk.admin.refused(422, "GET", "/v1/stream", params={"cursor": cursor})
-    assert "cursor" in problem["detail"]
+async def test_what_is_no_cursor_is_refused(desk: DeskUnderTest):
+    for cursor in ("x", "1", "1-", "-1", "1-99999999999999999999"):
+        problem = await desk.admin.refused(422, "GET", "/v1/stream", params={"cursor": cursor})
+        assert "cursor" in problem["detail"], cursor
 
 
 async def test_reaches_readers_of_another_replica_and_holds_up_no_stop(

@@ -8,7 +8,7 @@ import pytest
 from billing.domain.accounts import Terms, month_of
 from billing.domain.admission import Solvency, decide_admission, is_in_force
 from billing.domain.explanation import Paid, explain
-from billing.domain.funding import Part
+from billing.domain.funding import Overage, Part
 from billing.domain.rating import Line
 from plazo.policies import policy_text
 from plazo.policy import load_policy
@@ -41,9 +41,12 @@ def words(*paid):
 
 def test_what_was_worked_what_it_was_rounded_to_and_what_paid_for_it():
     funding = (Part("lot", LOT, "minute", 60), Part("overage", None, "PEN", 9000))
-    assert words(Paid(line(), funding)) == {
-        "es": "2 h 05 min trabajados → 3 h según SMA-17 → 1 h de la cuenta (vence el 2026-03-31), 90.00 PEN de exceso",
-        "en": "2 h 05 min worked → 3 h by SMA-17 → 1 h from the account (expires 2026-03-31), 90.00 PEN overage",
+    overage = Overage(True, 60, "up", 4500, "PEN", 60, ("PRO-07",))
+    assert words(Paid(line(), funding, overage)) == {
+        "es": "2 h 05 min trabajados → 3 h según SMA-17 → 1 h de la cuenta (vence el 2026-03-31), "
+        "90.00 PEN de exceso a 45.00 PEN por 1 h",
+        "en": "2 h 05 min worked → 3 h by SMA-17 → 1 h from the account (expires 2026-03-31), "
+        "90.00 PEN overage at 45.00 PEN per 1 h",
     }
 
 

@@ -1,5 +1,6 @@
 """What work costs: a function of all of it, in the order in which it was done."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from uuid import UUID
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.domain.accounts import prepaid_terms
-from billing.domain.rating import Work, rate
+from billing.domain.rating import Case, Work, rate
 from plazo.calendar import compile_calendar, parse_calendar
 from plazo.policies import policy_text
 from plazo.policy import load_policy
@@ -17,6 +18,9 @@ from plazo.policy.charging import Billing, Rate
 
 T0 = datetime(2026, 5, 4, 9, tzinfo=UTC)
 LIMA = "America/Lima"
+
+
+TICKET = UUID(int=7)
 
 
 def work(n, minutes, *, at=None, facts=None, kind="work", appointment=None):
@@ -46,7 +50,11 @@ def one_rule(**rule):
 
 def charge(billing, pieces, facts=None, zone="UTC"):
     facts = facts or {}
-    return rate(billing, facts=facts, accounts=prepaid_terms(billing, facts), zone=zone, work=pieces)
+    return charge_cases(billing, Case(TICKET, facts, pieces), zone=zone)[TICKET]
+
+
+def charge_cases(billing, *cases, **more):
+    return rate(billing, cases, **{"accounts": prepaid_terms(billing, cases[0].facts), "zone": "UTC", **more})
 
 
 @pytest.mark.parametrize(
@@ -88,6 +96,27 @@ def test_scopes(scope, charged):
     ]
     lines = charge(one_rule(increment="30m", scope=scope), pieces, zone=LIMA)
     assert [line.charged for line in lines] == charged
+
+
+@pytest.mark.parametrize(
+    ("scope", "first", "second"),
+    [
+        # 20 min for one ticket, 20 for another, 20 for the first again, all on one day; by the started half hour
+        pytest.param("entry", [30, 30], [30], id="entry"),
+        pytest.param("ticket", [30, 30], [30], id="ticket"),  # 20 → 30, 40 → 60; 20 → 30
+        pytest.param("day", [30, 0], [30], id="day"),  # 20 → 30, 40 → 60, 60 → 60
+        pytest.param("month", [30, 0], [30], id="month"),
+    ],
+)
+def test_a_day_and_a_month_are_the_contracts(scope, first, second):
+    billing = one_rule(increment="30m", scope=scope)
+    other = UUID(int=8)
+    cases = [Case(TICKET, {}, [work(1, 20), work(3, 20)]), Case(other, {}, [work(2, 20)])]
+    lines = charge_cases(billing, *cases)
+    assert [[line.charged for line in lines[one]] for one in (TICKET, other)] == [first, second]
+
+    beside = charge_cases(billing, cases[0], replace(cases[1], is_beside=True))
+    assert [line.charged for line in beside[other]] == (second if scope in {"day", "month"} else [])
 
 
 def test_worked_rounded_and_charged_are_kept_apart():
@@ -230,14 +259,8 @@ OUT_OF_HOURS = [
 )
 def test_work_is_split_at_the_edge_of_service_hours(at, minutes, multiply, increment, charged):
     billing = one_rule(multipliers=OUT_OF_HOURS, multiply=multiply, increment=increment, calendar="service")
-    (line,) = rate(
-        billing,
-        facts={},
-        accounts=prepaid_terms(billing, {}),
-        zone=LIMA,
-        work=[work(1, minutes, at=datetime.fromisoformat(at))],
-        calendars={"service": SERVICE},
-    )
+    case = Case(TICKET, {}, [work(1, minutes, at=datetime.fromisoformat(at))])
+    (line,) = charge_cases(billing, case, zone=LIMA, calendars={"service": SERVICE})[TICKET]
     assert (line.worked, line.charged) == (minutes, charged)
     assert line.clauses == ("PRO-05", "PRO-06")
 
@@ -245,14 +268,8 @@ def test_work_is_split_at_the_edge_of_service_hours(at, minutes, multiply, incre
 @given(offset=st.integers(0, 60 * 24 * 14 * 60), minutes=st.integers(1, 3000))
 def test_no_minute_is_lost_at_an_edge(offset, minutes):
     billing = one_rule(multipliers=[{"when": {"hours": "out"}, "percent": 100, "clause": "PRO-06"}], calendar="service")
-    (line,) = rate(
-        billing,
-        facts={},
-        accounts=prepaid_terms(billing, {}),
-        zone=LIMA,
-        work=[work(1, minutes, at=T0 + timedelta(seconds=offset))],
-        calendars={"service": SERVICE},
-    )
+    case = Case(TICKET, {}, [work(1, minutes, at=T0 + timedelta(seconds=offset))])
+    (line,) = charge_cases(billing, case, zone=LIMA, calendars={"service": SERVICE})[TICKET]
     assert line.charged == minutes
 
 
@@ -265,10 +282,7 @@ def test_a_price_agreed_in_the_contract_goes_before_the_policys():
         }
     )
     agreed = {"work": Rate(minor=3000, currency="EUR")}
-    accounts = prepaid_terms(billing, {})
-    prices = [
-        rate(billing, facts={}, accounts=accounts, zone="UTC", work=[work(1, 90)], rates=rates)[0].quantity
-        for rates in ({}, agreed)
-    ]
+    cases = [Case(TICKET, {}, [work(1, 90)], rates) for rates in ({}, agreed)]
+    prices = [charge_cases(billing, case)[TICKET][0].quantity for case in cases]
     # an hour and a half at 10.00 and at 30.00 EUR
     assert prices == [1500, 4500]

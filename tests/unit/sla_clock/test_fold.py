@@ -155,6 +155,17 @@ def test_reopening_begins_the_next_cycle_and_keeps_the_first(terms):
     assert (clocks["resolution", 2].state, clocks["resolution", 2].due_at) == ("met", hour(28))  # 20 h + 8 h
 
 
+def test_reopening_gives_clocks_to_what_was_over_when_it_came(terms):
+    facts = story((0, opened(clocks=False, severity=1)), (9, f.Resolved()), (20, f.Reopened(2, clocks=True)))
+    changed = [*facts, f.Fact(hour(21), 4, f.FactsChanged({"severity": 1, "category": "x"}, ("category",)))]
+    for known in (facts, changed):
+        clocks = clocks_at(known, terms, hour(22))
+        assert ("resolution", 1) not in clocks
+        assert (clocks["resolution", 2].state, clocks["resolution", 2].due_at) == ("running", hour(28))  # 20 h + 8 h
+    silent = story((0, opened(clocks=False, severity=1)), (9, f.Resolved()), (20, f.Reopened(2)))
+    assert clocks_at(silent, terms, hour(22)) == {}
+
+
 @pytest.mark.parametrize(
     ("closed", "state"), [(7, "cancelled"), (9, "missed")], ids=["before it is due", "after it was broken"]
 )
@@ -215,6 +226,14 @@ def test_change_carries_the_share_over(terms):
     clock = clocks_at(facts, terms, hour(4))["resolution", 1]
     # 4 of 8 h is half; of 40 office hours 20 are left: 4 on Monday (13–17), 8 on Tuesday, 8 on Wednesday until 17:00
     assert clock.due_at == parse_instant("2026-05-06T17:00:00Z")
+
+
+def test_a_severity_that_an_escalation_raised_leaves_what_is_broken_as_it_was(terms):
+    """First response: 4 h for severity 2, 2 h for severity 1; the escalation comes with the breach."""
+    raised = f.FactsChanged({"severity": 1}, ("severity",), corrects=False)
+    clocks = clocks_at(story((0, opened(severity=2)), (4, raised)), terms, hour(4))
+    assert clocks["first_response", 1].breached_at == hour(4)
+    assert clocks["resolution", 1].due_at == hour(8)  # not broken yet: counts as that severity does
 
 
 def test_moving_up_a_level_does_not_mend_a_broken_promise(shipped):

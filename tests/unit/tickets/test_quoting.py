@@ -19,6 +19,8 @@ OUTLOOK_EN = "From: Support <s@example.com>\nSent: Monday, March 2, 2026 10:00 A
         ),
         pytest.param("Hi\n\nOn Mon, Mar 2, 2026 at 10:00 AM X <x@example.com> wrote:\n> a", "Hi", id="Gmail en"),
         pytest.param("Hi\n\nOn Mar 2, 2026, at 10:00, John Doe wrote:\n\n> a", "Hi", id="Apple, no address"),
+        pytest.param("Hola\n\nEl lun, 4 may 2026, Soporte escribió:\n> a", "Hola", id="a day and a name"),
+        pytest.param("Hola\n\nEl lunes Soporte escribió:\n\n> a", "Hola", id="a name, and a quotation follows"),
         pytest.param("Hola\n\nX <x@example.com> escribió el 2/3/26:\n> a", "Hola", id="name first"),
         pytest.param(f"Hola\n\n{OUTLOOK_ES}", "Hola", id="Outlook es"),
         pytest.param(f"Hi\n________________________________\n{OUTLOOK_EN}", "Hi", id="Outlook en, with its rule"),

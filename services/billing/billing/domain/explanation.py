@@ -7,10 +7,10 @@ from itertools import groupby
 from uuid import UUID
 
 from billing.domain.accounts import MAIN, Terms
-from billing.domain.funding import Funding, Part
+from billing.domain.funding import Funding, Overage
 from billing.domain.rating import Line
 from plazo.calendar.zone import load_zone
-from plazo.money import format_minutes, format_quantity
+from plazo.money import format_minor, format_minutes, format_quantity
 
 LANGUAGES = ("es", "en")
 
@@ -28,6 +28,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "expires": "vence el",
         "owed": "por pagar",
         "overage": "de exceso",
+        "at": "a {price} por {time}",
         "refused": "sin cubrir",
         "in_started_time": "dentro del tiempo ya cobrado",
     },
@@ -44,6 +45,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "expires": "expires",
         "owed": "owed",
         "overage": "overage",
+        "at": "at {price} per {time}",
         "refused": "not covered",
         "in_started_time": "within time already charged",
     },
@@ -68,10 +70,11 @@ _REASONS: Mapping[str, Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """A line, and what pays for it."""
+    """A line, and what pays for it. `overage` says at what price what no lot covers was charged."""
 
     line: Line
     funding: Funding
+    overage: Overage | None = None
 
 
 def explain(
@@ -107,7 +110,7 @@ def _explain(
             sentences.append(f"{start} → {words['free']}{by}: {said}")
             continue
         charged = format_minutes(sum(one.line.charged for one in members))
-        sources = _sources([part for one in members for part in one.funding], accounts.get(account), expiries)
+        sources = _sources(members, accounts.get(account), expiries)
         texts = [_source_text(source, quantity, words, zone, language) for source, quantity in sources.items()]
         rounded = f"{start} → {by.strip()}" if kind == "extra" else f"{start} → {charged}{by}"
         sentences.append(f"{rounded} → {', '.join(texts) or words['in_started_time']}")
@@ -123,19 +126,22 @@ class _Source:
     account: str
     expires_at: datetime | None
     workday_minutes: int | None
+    price: tuple[int, int] | None
 
 
 def _sources(
-    parts: Iterable[Part], terms: Terms | None, expiries: Mapping[UUID, datetime | None]
+    members: Iterable[Paid], terms: Terms | None, expiries: Mapping[UUID, datetime | None]
 ) -> dict[_Source, int]:
     totals: dict[_Source, int] = {}
-    for part in parts:
+    for overage, part in ((one.overage, part) for one in members for part in one.funding):
+        is_priced = part.source == "overage" and overage is not None and overage.currency == part.counted_in
         source = _Source(
             kind=part.source,
             counted_in=part.counted_in,
             account=terms.name if terms else MAIN,
             expires_at=expiries.get(part.lot_id) if part.lot_id else None,
             workday_minutes=terms.unit_minutes if terms and terms.unit == "workday" else None,
+            price=(overage.minor, overage.per_minutes) if is_priced and overage and overage.minor is not None else None,
         )
         totals[source] = totals.get(source, 0) + part.quantity
     return {source: total for source, total in totals.items() if total}
@@ -143,6 +149,10 @@ def _sources(
 
 def _source_text(source: _Source, quantity: int, words: Mapping[str, str], zone: str, language: str) -> str:
     amount = format_quantity(quantity, source.counted_in, language=language, workday_minutes=source.workday_minutes)
+    if source.price is not None:
+        minor, per_minutes = source.price
+        price = words["at"].format(price=format_minor(minor, source.counted_in), time=format_minutes(per_minutes))
+        return f"{amount} {words[source.kind]} {price}"
     if source.kind != "lot":
         return f"{amount} {words[source.kind]}"
     where = words[MAIN] if source.account == MAIN else f"{words['from']} {source.account}"

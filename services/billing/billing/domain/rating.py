@@ -99,7 +99,7 @@ class Case:
     ticket_id: UUID
     facts: Facts
     work: Iterable[Work]
-    rates: Mapping[str, Rate] = EMPTY
+    rates: Mapping[str, Rate] = field(default_factory=dict)
     is_beside: bool = False
 
 
@@ -119,7 +119,8 @@ def rate(
     sums: dict[tuple[object, ...], _Sum] = {}
     absent_from: set[tuple[UUID, str | None]] = set()
     lines: dict[UUID, list[Line]] = {case.ticket_id: [] for case in cases}
-    for one, case in sorted(((one, case) for case in cases for one in case.work), key=lambda pair: pair[0].place):
+    every = ((one, case) for case in cases for one in case.work)
+    for one, case in sorted(every, key=lambda pair: pair[0].place):
         found = first_match(billing.work, {**case.facts, **one.facts}) if one.kind == "work" else None
         rule = found.rule if found else None
         if case.is_beside and not (rule and rule.charge and rule.scope in SHARED_SCOPES):

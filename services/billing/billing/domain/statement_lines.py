@@ -8,9 +8,7 @@ from uuid import UUID
 
 from billing.domain.statement import BRINGING, AccountMonth, Movement, Statement
 from billing.domain.statement_words import Wording
-
-# With these a spreadsheet takes a text for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+from plazo.kernel.cells import inert
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +149,4 @@ def write_csv(lines: Iterable[StatementLine]) -> str:
 def _cell(value: object) -> object:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return "" if value is None else value
+    return "" if value is None else inert(value)

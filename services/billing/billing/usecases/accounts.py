@@ -10,8 +10,8 @@ from billing.domain.parties import Account, Contract
 from billing.repository import accounts, ledger, parties
 from billing.schemas.accounts import AccountDetailView, AccountView, EntryView, GrantCreate, GrantView, LotView
 from billing.usecases.admission import reconsider
-from billing.usecases.books import Why, add_grant, close_books, open_books
 from billing.usecases.announcing import announce_charges
+from billing.usecases.books import Why, add_grant, close_books, open_books
 from billing.usecases.settling import settle
 from plazo.kernel.errors import Fault, InvalidInput, Kind, NotFound, PlazoError
 from plazo.kernel.ids import new_id

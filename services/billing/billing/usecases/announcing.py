@@ -66,7 +66,7 @@ def _charges(
     why: Why,
     cause: str,
 ) -> list[dict[str, Any]]:
-    paid = [Paid(line=one.line, funding=one.funding) for one in draws if one.line is not None]
+    paid = [Paid(one.line, one.funding, one.draw.overage) for one in draws if one.line is not None]
     paid.sort(key=lambda one: (one.line.at, one.line.work_id))
     words = explanation.explain(paid, accounts=books.terms, expiries=expiries, zone=books.policy.timezone)
     reasons = {one.line.reason for one in paid}

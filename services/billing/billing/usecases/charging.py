@@ -15,20 +15,12 @@ from billing.domain.rating import Line
 from billing.repository import parties
 from billing.usecases.announcing import announce_charges
 from billing.usecases.books import Books, Why
-from billing.usecases.settling import Settled, settle
+from billing.usecases.settling import settle
 from plazo.calendar import WorkingTime, compile_calendar
-from plazo.kernel.errors import Kind, PlazoError
 from plazo.money import parse_minutes
 from plazo.policy.charging import Billing, Rate
 from plazo.policy.decide import Facts, calendar_of, first_match
 from plazo.policy.document import Policy
-
-
-class BalanceExhausted(PlazoError):
-    """The account does not cover the work, and the contract allows no overage."""
-
-    kind = Kind.CONFLICT
-    code = "balance-exhausted"
 
 
 async def recharge(
@@ -57,9 +49,7 @@ async def recharge(
         drawn += [draw for draw in wanted if not _is_same(stored.get(draw.draw.draw_id), draw)]
         kept = {draw.draw.draw_id for draw in wanted}
         dropped += [draw for draw_id, draw in stored.items() if draw_id not in kept]
-    settled = await settle(books, why=why, drawn=drawn, dropped=dropped)
-    if may_refuse:
-        _check_covered(settled)
+    settled = await settle(books, why=why, drawn=drawn, dropped=dropped, may_refuse=may_refuse)
     return await announce_charges(books, settled, why=why, cause=cause, always=ticket.ticket_id)
 
 
@@ -118,16 +108,6 @@ def _is_same(stored: StoredDraw | None, wanted: StoredDraw) -> bool:
         wanted.account_id,
         wanted.line,
     )
-
-
-def _check_covered(settled: Settled) -> None:
-    for stored in settled.after.values():
-        if any(part.source == "refused" for part in stored.funding):
-            overage = stored.draw.overage
-            raise BalanceExhausted(
-                "the account does not cover this work and the contract allows no overage",
-                clause=", ".join(overage.clauses) if overage else None,
-            )
 
 
 def _calendars(policy: Policy) -> dict[str, WorkingTime]:

@@ -12,7 +12,15 @@ from billing.domain.ledger import StoredDraw
 from billing.repository import ledger as ledger_repository
 from billing.usecases.allotments import grant_allotments
 from billing.usecases.books import Books, Why, post
+from plazo.kernel.errors import Kind, PlazoError
 from plazo.kernel.time import EPOCH
+
+
+class BalanceExhausted(PlazoError):
+    """The account does not cover the work, and the contract allows no overage."""
+
+    kind = Kind.CONFLICT
+    code = "balance-exhausted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +38,14 @@ async def settle(
     drawn: Iterable[StoredDraw] = (),
     dropped: Collection[StoredDraw] = (),
     granted: Mapping[UUID, Lot] | None = None,
+    may_refuse: bool = False,
 ) -> Settled:
     """Bring the books up to date: `drawn` are new or changed draws, `dropped` are no more.
 
     `granted` are new lots by the account that holds them. Months that were reached get their allotment, lots past
     their end expire, and every draw from the first change on is paid for anew; the difference is posted.
+
+    :raises BalanceExhausted: with `may_refuse`, if the policy refuses what no account covers
     """
     changed = {stored.draw.draw_id: stored for stored in drawn}
     instants = {stored.draw.at for stored in changed.values()} | {books.tx.now}
@@ -45,8 +56,12 @@ async def settle(
     before |= {draw_id: books.held.draws[draw_id] for draw_id in changed if draw_id in books.held.draws}
     after = None if new_lots or expiring else _paid_in_place(books, before, changed)
     if after is None:
+        if may_refuse:
+            _refuse_more_than_there_is(books, before, changed)
         changed |= expiring
         before, after = await _paid_anew(books, before, changed, new_lots)
+    if may_refuse:
+        _refuse_uncovered(after)
     gone = before.keys() - after.keys()
 
     post(books, ledger.postings(before, after, books.chart, cause=why.key, reason=why.reason))
@@ -64,6 +79,38 @@ async def settle(
     books.held.expired |= expiring.keys() - caps.keys()
     concerned = different.keys() | gone
     return Settled(before={key: one for key, one in before.items() if key in concerned}, after=different)
+
+
+def _refuse_more_than_there_is(
+    books: Books, before: Mapping[UUID, StoredDraw], changed: Mapping[UUID, StoredDraw]
+) -> None:
+    """Refuse at once what all that is left, set aside or expired could not pay, without looking at every draw."""
+    accounts = books.held.accounts.values()
+    for account_id in {stored.account_id for stored in changed.values() if stored.account_id is not None}:
+        more = [stored.draw for stored in changed.values() if stored.account_id == account_id]
+        less = [stored.draw for stored in before.values() if stored.account_id == account_id]
+        counted_in = books.held.accounts[account_id].counted_in
+        there_is = sum(lot.remaining for lot in books.held.lots[account_id].values()) + sum(
+            one.balance for one in accounts if one.kind in {"reserved", "expired"} and one.counted_in == counted_in
+        )
+        if sum(draw.quantity for draw in more) - sum(draw.quantity for draw in less) > there_is:
+            for draw in more:
+                _refuse(draw)
+
+
+def _refuse_uncovered(after: Mapping[UUID, StoredDraw]) -> None:
+    for stored in after.values():
+        if any(part.source == "refused" for part in stored.funding):
+            _refuse(stored.draw)
+
+
+def _refuse(draw: Draw) -> None:
+    """Refuse a draw for what no lot covers, unless that may be owed. :raises BalanceExhausted:"""
+    if draw.overage is not None and not draw.overage.is_allowed:
+        raise BalanceExhausted(
+            "the account does not cover this work and the contract allows no overage",
+            clause=", ".join(draw.overage.clauses),
+        )
 
 
 def _paid_in_place(

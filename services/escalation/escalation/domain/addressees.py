@@ -33,13 +33,22 @@ def language_of(language: str) -> Literal["es", "en"]:
 
 
 def find_addressees(
-    role: str, *, ticket: Ticket, policy: Policy, staff: Iterable[Agent], customer_email: str | None
+    role: str,
+    *,
+    ticket: Ticket,
+    policy: Policy,
+    staff: Iterable[Agent],
+    customer_email: str | None,
+    administrators: Iterable[tuple[str, str]] = (),
 ) -> tuple[Addressee, ...]:
     """Return who is told when a policy names `role`.
 
     Nobody is passed over in silence: where no agent stands behind a provider's role, the team's address is told, or
-    else the provider's; a customer without an address is an addressee without one.
+    else the provider's; a customer without an address is an addressee without one. `administrators` are those of the
+    customer, each an address and a language.
     """
+    if role == "customer_administrator" and (known := tuple(administrators)):
+        return tuple(Addressee(role, "customer", address, language_of(language)) for address, language in known)
     if role in CUSTOMER_ROLES:
         first, second = ticket.contact_email, customer_email
         if role == "customer_administrator":

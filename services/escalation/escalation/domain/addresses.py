@@ -1,5 +1,7 @@
 """Where a webhook may go: never into our own networks, unless the operator allows it."""
 
+import re
+import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -14,6 +16,9 @@ _NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 # Answers as the platform to every machine of a cloud, though the address is a public one.
 _PLATFORM = frozenset({IPv4Address("168.63.129.16")})
 _LONGEST_URL = 2000
+# What no name of the Internet ends with (RFC 6761, RFC 6762, and what is reserved for private use).
+_OURS = (".localhost", ".local", ".internal", ".home.arpa")
+_NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+", re.IGNORECASE)
 
 
 class AddressRefused(Exception):
@@ -69,6 +74,8 @@ def check_url(url: str, *, allowed: Sequence[Network]) -> None:
         raise AddressRefused("expected https; http only leads into networks that PLAZO_WEBHOOK_ALLOWED_NETWORKS names")
     if (literal := _literal(place.host)) is not None:
         check_addresses([literal], scheme=place.scheme, allowed=allowed)
+    elif not allowed and f".{place.host.rstrip('.').lower()}".endswith(_OURS):
+        raise AddressRefused(f"{place.host} is a name within a network, not of the Internet")
 
 
 def check_addresses(addresses: Iterable[Address], *, scheme: str, allowed: Sequence[Network]) -> None:
@@ -86,10 +93,17 @@ def check_addresses(addresses: Iterable[Address], *, scheme: str, allowed: Seque
 
 
 def _literal(host: str) -> Address | None:
+    """Return the address that a host is, also one of the old ways to write it (`127.1`, `0x7f000001`)."""
     try:
         return ip_address(host)
     except ValueError:
+        pass
+    if not _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]):
         return None
+    try:
+        return IPv4Address(socket.inet_aton(host.rstrip(".")))
+    except (OSError, ValueError):
+        raise AddressRefused(f"{host} is neither a name nor an address") from None
 
 
 def _meant(address: Address) -> tuple[Address, ...]:

@@ -17,7 +17,7 @@ from plazo.policy.handling import EscalationStep
 TimedTrigger = Literal["breach", "warning"]
 RequestedTrigger = Literal["customer_request", "agent_request", "playbook_exhausted"]
 # What happened to a ticket, of itself.
-EventTrigger = Literal["reopened", "severity_raised", "playbook_exhausted"]
+EventTrigger = Literal["reopened", "severity_raised", "playbook_exhausted", "low_balance"]
 # Watches an escalation from its start, and acts if nobody acknowledges it in time.
 UNACKNOWLEDGED = "not_acknowledged"
 REQUESTED: tuple[RequestedTrigger, ...] = ("customer_request", "agent_request", "playbook_exhausted")
@@ -60,6 +60,7 @@ class Step:
     state: StepState = StepState.PLANNED
     timer_id: UUID | None = None
     fired_at: datetime | None = None
+    to_severity: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ def plan_escalation(
                     to_level=step.to_level,
                     to_team=step.to_team,
                     to_role=step.to_role,
+                    to_severity=step.to_severity,
                     notify=step.notify,
                     template=step.template,
                     requires_assessment=step.require_assessment,
@@ -264,5 +266,5 @@ def _is_wanted(one: Step, *, step: int | None, to_role: str | None, to_level: in
 
 
 def _name(step: Step) -> str:
-    target = step.to_role or step.to_team or (f"level {step.to_level}" if step.to_level else ", ".join(step.notify))
-    return f"step {step.step} ({target})"
+    level, severity = step.to_level and f"level {step.to_level}", step.to_severity and f"severity {step.to_severity}"
+    return f"step {step.step} ({step.to_role or step.to_team or level or severity or ', '.join(step.notify)})"

@@ -43,6 +43,7 @@ _TRIGGERS: dict[str, tuple[str, str]] = {
     "playbook_exhausted": ("agotadas las posibles soluciones", "possible solutions exhausted"),
     "reopened": ("reabierto", "reopened"),
     "severity_raised": ("aumentó la severidad", "the severity was raised"),
+    "low_balance": ("saldo bajo", "low balance"),
 }
 
 

@@ -50,6 +50,7 @@ class Ticket:
     team: str | None = None
     level: int = 1
     agent_id: UUID | None = None
+    contract_id: UUID | None = None
 
     @property
     def is_work(self) -> bool:

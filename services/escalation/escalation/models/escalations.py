@@ -74,3 +74,4 @@ class EscalationStepRow(EscalationTable, table=True):
     timer_id: UUID | None
     fired_at: datetime | None = instant(nullable=True)
     recorded_at: datetime | None = instant(nullable=True)
+    to_severity: str | None = Field(sa_type=Text)

@@ -19,6 +19,7 @@ class TicketCopy(EscalationTable, table=True):
         CheckConstraint("state IN ('open', 'held', 'resolved', 'closed')", name="state"),
         Index("ticket_agent_idx", "agent_id", postgresql_where=text("state IN ('open', 'held')")),
         Index("ticket_team_idx", "desk_id", "team", postgresql_where=text("state IN ('open', 'held')")),
+        Index(None, "contract_id", postgresql_where=text("state IN ('open', 'held')")),
     )
 
     ticket_id: UUID = Field(primary_key=True)
@@ -43,6 +44,7 @@ class TicketCopy(EscalationTable, table=True):
     team: str | None = Field(sa_type=Text)
     level: int
     agent_id: UUID | None
+    contract_id: UUID | None
 
 
 class TicketClock(EscalationTable, table=True):
@@ -91,6 +93,19 @@ class CustomerCopy(EscalationTable, table=True):
     name: str = Field(sa_type=Text)
     language: str = Field(sa_type=Text)
     email: str | None = Field(sa_type=Text)
+
+
+class ContactCopy(EscalationTable, table=True):
+    """An administrator of a customer: whoever speaks for it is told what the policy tells its administrator."""
+
+    __tablename__ = "contact"
+    __table_args__ = (Index(None, "customer_id"),)
+
+    contact_id: UUID = Field(primary_key=True)
+    desk_id: UUID
+    customer_id: UUID
+    email: str = Field(sa_type=Text)
+    language: str | None = Field(sa_type=Text)
 
 
 class ContractCopy(EscalationTable, table=True):

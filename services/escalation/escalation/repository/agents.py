@@ -35,7 +35,9 @@ _FIND = f"SELECT {_AGENT}, {_OPEN} AS open_tickets FROM agent WHERE agent_id = $
 _LIST = f"""
 SELECT {_AGENT}, {_OPEN} AS open_tickets FROM agent WHERE $1::uuid IS NULL OR agent_id > $1 ORDER BY agent_id LIMIT $2
 """
-_STAFF = f"SELECT {_AGENT} FROM agent WHERE active"
+_AWAY = """EXISTS (SELECT FROM agent_absence b WHERE b.agent_id = agent.agent_id AND b.starts_at <= $1
+                    AND (b.ends_at IS NULL OR b.ends_at > $1))"""
+_STAFF = f"SELECT {_AGENT.replace('absent', f'absent OR {_AWAY} AS absent')} FROM agent WHERE active"
 # `$1` is the present of the desk. A promise is broken while its clock runs over, and due next while it runs in time.
 _WORK = """
 WITH work AS (
@@ -232,9 +234,9 @@ async def list_agents(connection: Connection, *, after: UUID | None, limit: int)
     return [_agent(row) for row in await connection.fetch(_LIST, after, limit)]
 
 
-async def list_staff(connection: Connection) -> list[Agent]:
-    """Return everybody active in the desk, without load."""
-    return [_agent(row) for row in await connection.fetch(_STAFF)]
+async def list_staff(connection: Connection, *, at: datetime) -> list[Agent]:
+    """Return everybody active in the desk, without load; who is away at the instant `at` is absent."""
+    return [_agent(row) for row in await connection.fetch(_STAFF, at)]
 
 
 async def list_team_loads(connection: Connection, *, now: datetime) -> list[TeamLoad]:

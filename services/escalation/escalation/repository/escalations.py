@@ -18,7 +18,7 @@ _ESCALATION = (
 )
 _STEP = (
     "position, step, turn, after, calendar, to_level, to_team, to_role, notify, template, requires_assessment, "
-    "requires_reason, due_at, state, timer_id, fired_at"
+    "requires_reason, due_at, state, timer_id, fired_at, to_severity"
 )
 _INSERT = f"""
 INSERT INTO escalation (desk_id, {_ESCALATION})
@@ -27,7 +27,7 @@ ON CONFLICT (escalation_id) DO NOTHING
 """
 _INSERT_STEP = f"""
 INSERT INTO escalation_step (desk_id, escalation_id, {_STEP})
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
 """
 _ARM_STEP = """
 UPDATE escalation_step SET state = 'armed', timer_id = $3
@@ -150,6 +150,7 @@ def _step_values(step: Step) -> tuple[Any, ...]:
         step.state,
         step.timer_id,
         step.fired_at,
+        step.to_severity,
     )
 
 

@@ -14,11 +14,11 @@ from plazo.runtime.unit_of_work import Transaction
 _TICKET = (
     "ticket_id, number, subject, description, customer_id, customer_name, contact_name, contact_email, policy, "
     "policy_version, language, customer_timezone, customer_region, facts, opened_at, state, held_for, route, team, "
-    "level, agent_id"
+    "level, agent_id, contract_id"
 )
 _INSERT = f"""
 INSERT INTO ticket (desk_id, {_TICKET})
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
 """
 _UPDATE = """
 UPDATE ticket SET facts = $2, state = $3, held_for = $4, route = $5, team = $6, level = $7, agent_id = $8
@@ -26,6 +26,9 @@ WHERE ticket_id = $1
 """
 _OF_AGENT = f"""
 SELECT {_TICKET} FROM ticket WHERE agent_id = $1 AND state IN ('open', 'held') ORDER BY ticket_id FOR UPDATE
+"""
+_UNDER_CONTRACT = f"""
+SELECT {_TICKET} FROM ticket WHERE contract_id = $1 AND state IN ('open', 'held') ORDER BY ticket_id FOR UPDATE
 """
 _WAITING = f"""
 SELECT {_TICKET} FROM ticket
@@ -116,6 +119,7 @@ async def insert_ticket(tx: Transaction, ticket: Ticket) -> None:
         ticket.team,
         ticket.level,
         ticket.agent_id,
+        ticket.contract_id,
     )
 
 
@@ -151,6 +155,11 @@ async def ticket_numbers(connection: Connection, ticket_ids: Sequence[UUID]) -> 
 async def lock_tickets_of(tx: Transaction, agent_id: UUID) -> list[Ticket]:
     """Return the tickets an agent has to handle, locked."""
     return [_ticket(row) for row in await tx.connection.fetch(_OF_AGENT, agent_id)]
+
+
+async def lock_tickets_under(tx: Transaction, contract_id: UUID) -> list[Ticket]:
+    """Return the tickets under a contract that are somebody's work, locked."""
+    return [_ticket(row) for row in await tx.connection.fetch(_UNDER_CONTRACT, contract_id)]
 
 
 async def lock_waiting_tickets(

@@ -52,34 +52,55 @@ async def _reader_of(request: Request, authorization: str | None) -> Principal |
 Reader = Annotated[Principal | None, allow_reader()]
 
 
+Accept = Annotated[str, Header(include_in_schema=False)]
+
+
+def _ask_for_key(accept: str, *, complaint: str | None = None) -> Response:
+    """Return the form for a key. :raises Unauthenticated: where no page is asked for"""
+    if "text/html" not in accept:
+        raise Unauthenticated(complaint or "expected a key of the desk that may read here")
+    return page("login", status=401, complaint=complaint)
+
+
 @router.get("", response_class=HTMLResponse)
 async def show_mailbox(
     request: Request,
     reader: Reader,
+    accept: Accept = "",
     to: Annotated[str | None, Query(max_length=254)] = None,
     before: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
 ) -> Response:
     """Show the messages of the desk, newest first, or ask for a key."""
     if reader is None:
-        return page("login", status=401, complaint=None)
+        return _ask_for_key(accept)
     messages, older = await reading.read_newest_messages(_uow(request, reader), to=to, before=before, limit=_SHOWN)
     return page("mailbox", messages=messages, older=older, to=to)
 
 
 @router.post(
-    "", response_class=HTMLResponse, dependencies=[allow_anybody("the key is in the form; a wrong one shows nothing")]
+    "",
+    status_code=303,
+    response_class=HTMLResponse,
+    dependencies=[allow_anybody("the key is in the form; a wrong one shows nothing")],
 )
-async def open_mailbox(request: Request, key: Annotated[str, Form(max_length=_LONGEST_KEY)]) -> Response:
+async def open_mailbox(
+    request: Request, key: Annotated[str, Form(max_length=_LONGEST_KEY)], accept: Accept = ""
+) -> Response:
     """Take a key of the desk, and show its mailbox."""
     token = key.strip()
     if await _reader_of(request, f"Bearer {token}") is None:
-        return page("login", status=401, complaint="That is no key of somebody who may read here.")
+        return _ask_for_key(accept, complaint="That is no key of somebody who may read here.")
     response = RedirectResponse(_PATH, status_code=303, headers=HEADERS)
     response.set_cookie(_COOKIE, token, path=_PATH, httponly=True, samesite="strict", secure=_is_encrypted(request))
     return response
 
 
-@router.post("/closings", dependencies=[allow_anybody("forgets the caller's own cookie, and no more")])
+@router.post(
+    "/closings",
+    status_code=303,
+    response_class=HTMLResponse,
+    dependencies=[allow_anybody("forgets the caller's own cookie, and no more")],
+)
 async def leave_mailbox(request: Request) -> Response:
     """Forget the key."""
     response = RedirectResponse(_PATH, status_code=303, headers=HEADERS)
@@ -88,13 +109,15 @@ async def leave_mailbox(request: Request) -> Response:
 
 
 @router.get("/{message_id}", response_class=HTMLResponse)
-async def show_message(request: Request, reader: Reader, message_id: UUID) -> Response:
+async def show_message(request: Request, reader: Reader, message_id: UUID, accept: Accept = "") -> Response:
     """Show a message, or ask for a key."""
     if reader is None:
-        return page("login", status=401, complaint=None)
+        return _ask_for_key(accept)
     try:
         message = await reading.read_message(_uow(request, reader), message_id)
     except NotFound as error:
+        if "text/html" not in accept:
+            raise
         return page("notice", status=404, title="Mailbox", text=error.message)
     path = acknowledge_path(
         runtime_of(request).settings,

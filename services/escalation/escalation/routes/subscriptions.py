@@ -74,10 +74,16 @@ async def delete_subscription(call: Lead, subscription_id: UUID) -> None:
 
 
 @router.post("/{subscription_id}/rotate")
-async def rotate_secret(call: Lead, subscription_id: UUID, body: SecretRotation) -> SubscriptionSecretView:
+async def rotate_secret(
+    call: Lead, subscription_id: UUID, body: SecretRotation | None = None
+) -> SubscriptionSecretView:
     """Make a new secret; posts carry both signatures while the one before counts."""
     return await subscribing.rotate_secret(
-        call.uow(), subscription_id, body, settings=call.runtime.settings, clock_now=call.runtime.clock.now()
+        call.uow(),
+        subscription_id,
+        body or SecretRotation(),
+        settings=call.runtime.settings,
+        clock_now=call.runtime.clock.now(),
     )
 
 

@@ -51,6 +51,7 @@ class StepView(View):
     to_level: int | None
     to_team: str | None
     to_role: str | None
+    to_severity: str | None = Field(description="the ticket is at least that severe from this step on")
     notify: tuple[str, ...]
     requires_assessment: bool
     requires_reason: bool

@@ -23,9 +23,10 @@ DeliveryState = Literal["queued", "delivered", "dead"]
 class SubscriptionCreate(Input):
     """A partner system that wants to be told. `events` are names, families (`ticket.*`) or `*`; `customers` are whose
     events, those of all if none is named. `contact` is told of failure where the desk has no administrator or manager.
+    Without a `name` it is called by its host.
     """
 
-    name: Line
+    name: Line | None = None
     url: Url
     events: Patterns
     customers: Customers = ()
@@ -94,6 +95,10 @@ class ReplayView(View):
     """How many events will be sent again, under their own ids."""
 
     events: int
+    kept_since: datetime = Field(
+        description="the instant of the desk at which the subscription was made: what was announced before was never "
+        "sent to it, and cannot be; what is older than 30 days is gone too"
+    )
 
 
 class PostAttemptView(View):

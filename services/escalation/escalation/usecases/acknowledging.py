@@ -62,6 +62,14 @@ async def acknowledge_by_reply(uow: UnitOfWork, message_id: UUID, *, sender: str
         return view
 
 
+async def acknowledge_by_mail(uow: UnitOfWork, message_id: UUID, *, sender: str) -> None:
+    """Acknowledge what a message tells of, if it was its addressee whose reply has come in by e-mail."""
+    async with uow.begin() as tx:
+        message = await messages.find_message(tx.connection, message_id)
+        if message is not None and sender.casefold() == (message.address or "").casefold():
+            await _acknowledge(tx, message)
+
+
 async def _acknowledge(tx: Transaction, message: Message) -> AcknowledgementView:
     behind = await _behind(tx.connection, message)
     done = [one for one in behind if await acknowledge(tx, one, by=message.address or message.role)]

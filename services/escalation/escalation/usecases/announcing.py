@@ -7,9 +7,10 @@ from uuid import UUID
 from escalation.domain.addressees import CUSTOMER_ROLES, Addressee, language_of
 from escalation.domain.messages import balance_words, local_time
 from escalation.domain.ticket import Agent
-from escalation.repository import agents, templates, tickets
+from escalation.repository import agents, contacts, templates, tickets
 from escalation.repository.tickets import Customer
 from escalation.usecases.digesting import keep_message
+from escalation.usecases.stepping import escalate_event
 from escalation.usecases.telling import make_message, occasion_of
 from escalation.usecases.wording import word_message
 from plazo.events.billing import AccountLow
@@ -18,10 +19,8 @@ from plazo.policy.decide import first_match
 from plazo.policy.diff import diff_policies
 from plazo.policy.document import Policy
 from plazo.runtime.inbox import NotYet
-from plazo.runtime.policies import find_policy, policy_id, policy_in_force
+from plazo.runtime.policies import find_policy, known_policy, policy_id, policy_in_force
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
-
-_SIDE_OF_THE_CUSTOMER = ("requester", "customer_administrator")
 
 
 async def tell_of_revision(tx: Transaction, *, old: Policy, new: Policy) -> None:
@@ -41,12 +40,18 @@ async def tell_of_revision(tx: Transaction, *, old: Policy, new: Policy) -> None
     cause = f"policy:{new.policy}:{new.version}"
     occasion = occasion_of(rule, new, cause=cause, event="policy.published", clauses=rule.clause)
     own = await templates.newest_version(tx.connection, occasion.template_name)
+    others: Sequence[tuple[str | None, str]]
     for customer in await tickets.customers_under(tx.connection, policy=new.policy, on=new.effective_from):
-        addressee = Addressee("all_customers", "customer", customer.email, customer.language)
-        filled = {**values, "customer": customer.name}
-        wording = word_message(occasion.template, filled, language=language_of(customer.language), own=own)
-        message = make_message(tx, occasion, addressee, policy=new, wording=wording, customer_id=customer.customer_id)
-        await keep_message(tx, message, about=policy_id(tx.desk_id, new.policy))
+        own_address = (customer.email, customer.language)
+        others = () if customer.email else await contacts.administrators_of(tx.connection, customer.customer_id)
+        for address, spoken in others or (own_address,):
+            addressee = Addressee("all_customers", "customer", address, spoken)
+            filled = {**values, "customer": customer.name}
+            wording = word_message(occasion.template, filled, language=language_of(spoken), own=own)
+            message = make_message(
+                tx, occasion, addressee, policy=new, wording=wording, customer_id=customer.customer_id
+            )
+            await keep_message(tx, message, about=policy_id(tx.desk_id, new.policy))
 
 
 async def tell_of_request(uow: UnitOfWork, event: RequestQuarantined | RequestRefused, *, cause: UUID) -> None:
@@ -82,7 +87,7 @@ async def tell_of_request(uow: UnitOfWork, event: RequestQuarantined | RequestRe
 
 
 async def tell_of_low_balance(uow: UnitOfWork, event: AccountLow, *, cause: UUID, at: datetime) -> None:
-    """Tell whom the policy of a contract names that a balance is low.
+    """Tell whom the policy of a contract names that a balance is low, and do what the matrix orders for its tickets.
 
     :raises NotYet: if the contract or its policy has yet to come
     """
@@ -91,6 +96,9 @@ async def tell_of_low_balance(uow: UnitOfWork, event: AccountLow, *, cause: UUID
         policy = await policy_in_force(tx.connection, policy=named, at=at) if named else None
         if policy is None:
             raise NotYet(f"contract {event.contract_id} and its policy")
+        for ticket in await tickets.lock_tickets_under(tx, event.contract_id):
+            own_policy = await known_policy(tx.connection, policy=ticket.policy, version=ticket.policy_version)
+            await escalate_event(tx, ticket, own_policy, trigger="low_balance", cause=cause, at=at)
         found = first_match(policy.notifications, {"event": event.name})
         if found is None:
             return
@@ -101,8 +109,11 @@ async def tell_of_low_balance(uow: UnitOfWork, event: AccountLow, *, cause: UUID
         clauses = (event.clause,) if event.clause else rule.clause
         occasion = occasion_of(rule, policy, cause=str(cause), event=event.name, clauses=clauses)
         own = await templates.newest_version(tx.connection, occasion.template_name)
-        staff = await agents.list_staff(tx.connection)
-        for addressee in _concerned(rule.to, policy=policy, staff=staff, customer=customer):
+        staff = await agents.list_staff(tx.connection, at=tx.now)
+        administrators = await contacts.administrators_of(tx.connection, customer.customer_id)
+        for addressee in _concerned(
+            rule.to, policy=policy, staff=staff, customer=customer, administrators=administrators
+        ):
             language = language_of(addressee.language)
             values = {
                 "customer": customer.name,
@@ -121,10 +132,20 @@ async def tell_of_low_balance(uow: UnitOfWork, event: AccountLow, *, cause: UUID
             await keep_message(tx, message, about=event.account_id)
 
 
-def _concerned(roles: Sequence[str], *, policy: Policy, staff: Sequence[Agent], customer: Customer) -> list[Addressee]:
+def _concerned(
+    roles: Sequence[str],
+    *,
+    policy: Policy,
+    staff: Sequence[Agent],
+    customer: Customer,
+    administrators: Sequence[tuple[str, str]],
+) -> list[Addressee]:
     """Return who is told of what is about a customer, not a ticket: the provider's address where nobody has a role."""
     found = []
     for role in roles:
+        if administrators and (role == "customer_administrator" or (role in CUSTOMER_ROLES and not customer.email)):
+            found += [Addressee(role, "customer", address, language) for address, language in administrators]
+            continue
         if role in CUSTOMER_ROLES:
             found.append(Addressee(role, "customer", customer.email, customer.language))
             continue
@@ -149,12 +170,16 @@ async def _policy_of(tx: Transaction, event: RequestQuarantined | RequestRefused
 async def _addresses(
     tx: Transaction, event: RequestQuarantined | RequestRefused, roles: tuple[str, ...]
 ) -> list[Addressee]:
-    """Return the sender, and the customer's own address for its administrator; nobody else heard of the request."""
-    known = {"requester": event.contact_email}
-    if event.customer_id is not None:
-        known["customer_administrator"] = await tickets.customer_email(tx.connection, event.customer_id)
-    found = {role: known.get(role) for role in roles if role in _SIDE_OF_THE_CUSTOMER and known.get(role)}
-    return [Addressee(role, "customer", address, event.language) for role, address in found.items()]
+    """Return the sender, and who speaks for the customer; nobody else heard of the request."""
+    found = []
+    if "requester" in roles and event.contact_email:
+        found.append(Addressee("requester", "customer", event.contact_email, event.language))
+    if "customer_administrator" in roles and event.customer_id is not None:
+        own = await tickets.customer_email(tx.connection, event.customer_id)
+        people = await contacts.administrators_of(tx.connection, event.customer_id)
+        known = people or ([(own, event.language)] if own else [])
+        found += [Addressee("customer_administrator", "customer", address, spoken) for address, spoken in known]
+    return found
 
 
 def _day(day: date) -> str:

@@ -2,10 +2,12 @@
 
 from datetime import datetime, time
 
-from escalation.repository import tickets
+from escalation.repository import contacts, tickets
 from escalation.repository.tickets import Customer
 from escalation.usecases.announcing import tell_of_revision
 from plazo.calendar.zone import load_zone
+from plazo.events.ticket_dossier import ContactErased
+from plazo.events.ticket_intake import ContactRegistered
 from plazo.events.tickets import ContractSigned, PolicyPublished
 from plazo.policy.document import Policy
 from plazo.runtime.policies import insert_policy, policy_in_force
@@ -33,6 +35,27 @@ async def take_in_customer(uow: UnitOfWork, customer: Customer) -> None:
     """Keep what is known of a customer."""
     async with uow.begin() as tx:
         await tickets.put_customer(tx, customer)
+
+
+async def take_in_contact(uow: UnitOfWork, contact: ContactRegistered) -> None:
+    """Keep who speaks for a customer: its administrators that can be written to."""
+    async with uow.begin() as tx:
+        if contact.role != "administrator" or not contact.emails:
+            await contacts.remove_administrator(tx, contact.contact_id)
+            return
+        await contacts.put_administrator(
+            tx,
+            contact_id=contact.contact_id,
+            customer_id=contact.customer_id,
+            email=contact.emails[0],
+            language=contact.language,
+        )
+
+
+async def forget_contact(uow: UnitOfWork, erased: ContactErased) -> None:
+    """Erase what is kept of a person: addresses, and the words of its tickets and of the messages about them."""
+    async with uow.begin() as tx:
+        await contacts.forget_person(tx, erased.contact_id, ticket_ids=erased.tickets)
 
 
 async def take_in_contract(uow: UnitOfWork, contract: ContractSigned) -> None:

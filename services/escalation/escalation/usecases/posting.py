@@ -164,7 +164,8 @@ async def switch_off(uow: UnitOfWork, subscription_id: UUID, *, reason: str) -> 
 
 
 async def _notices(tx: Transaction, held: Subscription, *, reason: str) -> list[Message]:
-    staff = [one for one in await agents.list_staff(tx.connection) if {"administrator", "manager"} & {*one.roles}]
+    everybody = await agents.list_staff(tx.connection, at=tx.now)
+    staff = [one for one in everybody if {"administrator", "manager"} & {*one.roles}]
     addresses: list[str | None] = [*sorted({one.email for one in staff})] or [held.contact]
     return [_notice(tx, held, address=address, reason=reason) for address in addresses]
 

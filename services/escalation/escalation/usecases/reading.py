@@ -55,7 +55,7 @@ async def read_teams(uow: UnitOfWork) -> TeamsView:
     """Return the teams that the newest version of each policy names, and those only agents know."""
     async with uow.read() as connection:
         loads = {(load.policy, load.team): load for load in await agents.list_team_loads(connection, now=uow.now)}
-        staff = await agents.list_staff(connection)
+        staff = await agents.list_staff(connection, at=uow.now)
         named = await agents.list_policy_teams(connection)
 
     def view(team: str, policy: str | None, entry: dict[str, Any]) -> TeamView:

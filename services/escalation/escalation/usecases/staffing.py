@@ -211,7 +211,7 @@ async def hand_over(uow: UnitOfWork, order: HandOver) -> AssignmentView:
 
 
 async def _check_team(tx: Transaction, order: HandOver, policy: Policy) -> None:
-    served = {team for one in await agents.list_staff(tx.connection) for team in one.teams}
+    served = {team for one in await agents.list_staff(tx.connection, at=tx.now) for team in one.teams}
     prefix = f"{policy.policy}/"
     known = {*policy.routing.teams, *(one.removeprefix(prefix) for one in served)}
     known = {one for one in known if "/" not in one}
@@ -229,7 +229,8 @@ async def _recipient(tx: Transaction, order: HandOver, policy: Policy) -> Agent 
     away = any(one.covers(tx.now) for one in await agents.absences_of(tx.connection, [agent.agent_id], after=tx.now))
     is_elsewhere = order.team is not None and not agent.serves(policy.policy, order.team)
     if not agent.is_available or away or is_elsewhere:
-        raise AgentUnavailable(f"{agent.name} is away, or not of the team {order.team}")
+        why = f"is not of the team {order.team}" if is_elsewhere else "has left" if not agent.active else "is away"
+        raise AgentUnavailable(f"{agent.name} {why}")
     return agent
 
 

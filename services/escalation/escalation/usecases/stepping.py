@@ -58,7 +58,7 @@ async def escalate_event(
     if plan is None or plan.on_request or any(step.requires_reason for step in plan.steps):
         return ticket
     escalation = Escalation(
-        escalation_id=derived_id("escalation", cause, trigger),
+        escalation_id=derived_id("escalation", cause, trigger, *_of_many(ticket, trigger)),
         ticket_id=ticket.ticket_id,
         trigger=trigger,
         kind=None,
@@ -73,6 +73,10 @@ async def escalate_event(
         raised_at=at,
     )
     return await raise_escalation(tx, ticket, policy, escalation=escalation, plan=plan)
+
+
+def _of_many(ticket: Ticket, trigger: EventTrigger) -> tuple[UUID, ...]:
+    return (ticket.ticket_id,) if trigger == "low_balance" else ()  # one cause, many tickets
 
 
 async def raise_escalation(
@@ -270,6 +274,8 @@ async def take_step(
             fired_at=at,
             requires_assessment=step.requires_assessment,
             reason=reason,
+            to_severity=step.to_severity,
+            clauses=escalation.clauses,
         ),
         about=ticket.ticket_id,
         occurred_at=at,
@@ -317,5 +323,6 @@ async def _holder_of(tx: Transaction, ticket: Ticket, role: str | None) -> Agent
     """Return who acts in a role: one of the ticket's team before another; None where whoever has it goes on."""
     if role is None or role in _HANDLER_ROLES:
         return None
-    staff = [agent for agent in await agents.list_staff(tx.connection) if agent.is_available and role in agent.roles]
-    return min(staff, key=lambda agent: (ticket.team not in agent.teams, agent.agent_id), default=None)
+    everybody = await agents.list_staff(tx.connection, at=tx.now)
+    staff = [agent for agent in everybody if agent.is_available and role in agent.roles]
+    return min(staff, key=lambda agent: (not agent.serves(ticket.policy, ticket.team), agent.agent_id), default=None)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from escalation.domain.addresses import AddressRefused, Network, check_url, read_networks
+from escalation.domain.addresses import AddressRefused, Network, check_url, read_networks, read_url
 from escalation.domain.sealing import read_keys, seal
 from escalation.domain.subscriptions import check_patterns
 from escalation.repository import subscriptions
@@ -75,7 +75,7 @@ async def create_subscription(
         made = Subscription(
             subscription_id=subscription_id,
             desk_id=tx.desk_id,
-            name=new.name,
+            name=new.name or read_url(new.url).host,
             url=new.url,
             events=new.events,
             customers=new.customers,
@@ -181,14 +181,18 @@ async def replay(uow: UnitOfWork, subscription_id: UUID, order: ReplayOrder) -> 
     :raises NoSuchSubscription: :raises NothingToReplay:
     """
     async with uow.begin() as tx:
-        await _held(tx, subscription_id)
+        held = await _held(tx, subscription_id)
         cursor = await subscriptions.cursor_of(
             tx.connection, subscription_id, event_id=order.from_event, since=order.since
         )
         if cursor is None:
-            raise NothingToReplay("the subscription has no such event, or none since that instant")
-        view = ReplayView(events=await subscriptions.replay_from(tx, subscription_id, cursor))
-        held = await _held(tx, subscription_id)
+            raise NothingToReplay(
+                "the subscription was sent no such event, or none since that instant; it is sent what is announced "
+                f"from {held.created_at:%Y-%m-%dT%H:%M:%SZ} on, when it was made, which can be sent again for 30 days"
+            )
+        view = ReplayView(
+            events=await subscriptions.replay_from(tx, subscription_id, cursor), kept_since=held.created_at
+        )
         if held.state == "active":
             await subscriptions.start_lanes(tx, subscription_id)
         tx.answer = view.model_dump(mode="json")

@@ -8,7 +8,7 @@ from uuid import UUID
 from escalation.domain.addressees import Addressee, find_addressees, language_of
 from escalation.domain.messages import Language, held_reason, kind_words, ticket_values, worded
 from escalation.domain.ticket import FactValue, Ticket
-from escalation.repository import agents, templates, tickets
+from escalation.repository import agents, contacts, templates, tickets
 from escalation.repository.messages import Message
 from escalation.usecases.digesting import hold_back, keep_message
 from escalation.usecases.wording import Wording, word_message
@@ -48,13 +48,21 @@ async def tell(
 
     The provider's own people may be told later, with other things, where the policy or a storm has it so.
     """
-    staff = await agents.list_staff(tx.connection)
+    staff = await agents.list_staff(tx.connection, at=tx.now)
     email = await tickets.customer_email(tx.connection, ticket.customer_id)
+    administrators = await contacts.administrators_of(tx.connection, ticket.customer_id)
     own = await templates.newest_version(tx.connection, occasion.template_name)
     told = tuple(dict.fromkeys(roles))
     drafts: dict[str, Message] = {}
     for role in told:
-        for addressee in find_addressees(role, ticket=ticket, policy=policy, staff=staff, customer_email=email):
+        for addressee in find_addressees(
+            role,
+            ticket=ticket,
+            policy=policy,
+            staff=staff,
+            customer_email=email,
+            administrators=administrators,
+        ):
             language = language_of(addressee.language)
             filled = {
                 **ticket_values(ticket, policy, language=language),

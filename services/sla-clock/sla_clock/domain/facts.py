@@ -36,11 +36,12 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class FactsChanged:
-    """The named facts are these from now on."""
+    """The named facts are these from now on. Where an escalation changed them, it `corrects` nothing."""
 
     facts: dict[str, FactValue]
     changed: tuple[str, ...] = ()
     kind: Literal["facts_changed"] = "facts_changed"
+    corrects: bool = True
 
 
 @dataclass(frozen=True, slots=True)

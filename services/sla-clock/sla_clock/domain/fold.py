@@ -85,7 +85,7 @@ class _Walk:
                 self.is_active = False
                 self._abandon(at, because="held")
             case FactsChanged():
-                self._change_facts(what.facts, at)
+                self._change_facts(what.facts, at, corrects=what.corrects)
             case Answered():
                 self._answer(what, at)
             case CustomerReplied():
@@ -149,15 +149,17 @@ class _Walk:
                 occasion.pause(cause, at=max(since, at))
         occasion.promise(self._promised(kind, self.facts), facts=self.facts, at=at, because="started")
 
-    def _change_facts(self, facts: Mapping[str, FactValue], at: datetime) -> None:
+    def _change_facts(self, facts: Mapping[str, FactValue], at: datetime, *, corrects: bool) -> None:
         changed = {name for name in {*self.facts, *facts} if self.facts.get(name) != facts.get(name)}
         self.facts = facts
         has_clocks = self._covers()
         because: Because = "facts_changed" if has_clocks == self.has_clocks else "coverage"
         self.has_clocks = has_clocks
         for occasion in self._owed():
-            # A broken promise moves the ticket up a level, whose hours may be kinder: that does not mend it.
-            if changed != {"level"} or not occasion.is_broken_at(at):
+            # A broken promise moves the ticket up a level, whose hours may be kinder: that does not mend it. Nor does
+            # a severity that its escalation raised: the promise was broken as it was given.
+            is_move = changed == {"level"} or not corrects
+            if not is_move or not occasion.is_broken_at(at):
                 promised = self._promised(occasion.kind, facts)
                 occasion.promise(promised, facts=facts, at=at, because=because)
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from plazo.calendar.zone import first_reading, load_zone
+from plazo.kernel.cells import inert
 from plazo.kernel.errors import Fault, InvalidInput, Kind, NotFound, PlazoError
 from plazo.kernel.time import from_micros
 from plazo.runtime.unit_of_work import UnitOfWork
@@ -27,7 +28,6 @@ from sla_clock.schemas.compliance import (
 
 _DENOMINATOR = "promises that began in the period and were met or missed by now"
 _LONGEST_DAYS = 366
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class NotBroken(PlazoError):
@@ -120,13 +120,8 @@ def _csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     writer = csv.DictWriter(text, columns)
     writer.writeheader()
     for row in rows:
-        writer.writerow({name: _inert(value) for name, value in row.items()})
+        writer.writerow({name: inert(value) for name, value in row.items()})
     return text.getvalue()
-
-
-def _inert(value: Any) -> Any:
-    """Keep a text from being taken for a formula by the program that opens the file."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _check_period(start: date, until: date) -> None:

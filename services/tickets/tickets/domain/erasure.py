@@ -2,7 +2,9 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
+
+from tickets.domain.secrecy import SHORTEST_REPEATED
 
 TOMBSTONE = "[erased]"
 
@@ -68,6 +70,43 @@ class Person:
             if (all_words and _name in _PERSONAL) or any(word in said for word in self.known_by):
                 return TOMBSTONE
         return value
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value to forget wherever a text has it; `label` stands in its place."""
+
+    value: str
+    label: str
+
+    @property
+    def is_searchable(self) -> bool:
+        """Whether it is long enough to be told from a part of a word."""
+        return len(self.value) >= SHORTEST_REPEATED
+
+    def is_in(self, document: Any) -> bool:
+        """Return whether a document has the value anywhere."""
+        if isinstance(document, dict):
+            return any(self.is_in(item) for item in document.values())
+        if isinstance(document, list | tuple):
+            return any(self.is_in(item) for item in document)
+        return isinstance(document, str) and self.value in document
+
+    def forgotten(self, document: Any, *, all_words: bool = False) -> Any:
+        """Return a document without the value; what else is said in it stays."""
+        if isinstance(document, dict):
+            return {key: self.forgotten(item, all_words=all_words) for key, item in document.items()}
+        if isinstance(document, list | tuple):
+            return [self.forgotten(item, all_words=all_words) for item in document]
+        return document.replace(self.value, f"[{self.label}]") if isinstance(document, str) else document
+
+
+class Forgettable(Protocol):
+    """A person, or a value, that is taken out of documents."""
+
+    def forgotten(self, value: Any, /, *, all_words: bool) -> Any:
+        """Return a document without it."""
+        ...
 
 
 def is_said_by(person: Person, *, kind: str, actor: str, words: Collection[Any], is_own_ticket: bool) -> bool:

@@ -108,6 +108,7 @@ def decide(
     """
     facts: Facts = {"language": policy.language, "level": level, "hours": _hours(policy, at)}
     facts |= given
+    least_severity = facts.pop("severity", None)  # what an escalation asked for: no statement that rules may read
     if terms is not None:
         facts |= _contract_facts(policy, terms, facts, at)
     else:
@@ -121,6 +122,8 @@ def decide(
         ("priority", policy.priority, policy.priorities),
     ):
         decision = _grade(about, rules, grades, facts)
+        if about == "severity":
+            decision = _at_least(decision, least_severity, grades)
         if decision is not None:
             facts[about] = decision.value
             decisions.append(decision)
@@ -173,6 +176,16 @@ def _grade(about: str, rules: Sequence[GradeRule], grades: Sequence[Grade], fact
     if isinstance(suggested, str) and any(grade.name == suggested for grade in grades):
         return Decision(about=about, value=suggested, rule=None, clauses=())
     return None
+
+
+def _at_least(decision: Decision | None, least: FactValue | None, grades: Sequence[Grade]) -> Decision | None:
+    """Return the decision, or the grade that an escalation asked for where that is the more severe one."""
+    names = [grade.name for grade in grades]
+    if least not in names:
+        return decision
+    if decision is not None and decision.value in names and names.index(decision.value) <= names.index(str(least)):
+        return decision
+    return Decision(about="severity", value=str(least), rule=None, clauses=())
 
 
 def _coverage(policy: Policy, facts: Facts) -> tuple[bool, bool, Decision, Coverage]:

@@ -11,7 +11,7 @@ _MOST_WRAPPED = 4
 _ATTRIBUTION_START = re.compile(r"\s*(?:(?:El|On)\b|\S.{0,80}<[^<>\s]+@[^<>\s]+>)")
 _ATTRIBUTION_OPENING = re.compile(r"\s*(?:El|On)\s+\S")
 _ATTRIBUTION = re.compile(r"\s*\S.{5,500}?\b(?:escribi[oó]|wrote|ha escrito)\b[^:]{0,80}:\s*")
-_WHEN_OR_WHO = re.compile(r"@|\b\d{1,2}[:.h]\d{2}\b")
+_WHEN_OR_WHO = re.compile(r"@|\b\d{1,2}[:.h]\d{2}\b|\b(?:19|20)\d{2}\b|\b\d{1,2}[/.-]\d{1,2}[/.-]\d{2}\b")
 _ORIGINAL = re.compile(
     r"\s*[-_*\s]{2,}(?:mensaje original|original message|mensaje original de)[-_*\s]{2,}\s*", re.IGNORECASE
 )
@@ -62,12 +62,13 @@ def _begins_quotation(lines: Sequence[str], place: int) -> bool:
 def _is_attribution(lines: Sequence[str], place: int) -> bool:
     """Tell an attribution, which may be wrapped over a few lines, from a sentence that ends with «escribió:»."""
     joined = ""
-    for line in lines[place : place + _MOST_WRAPPED]:
+    for number, line in enumerate(lines[place : place + _MOST_WRAPPED], place):
         if not line.strip() or (joined and _ATTRIBUTION_OPENING.match(line)):
             return False
         joined = f"{joined} {line[:_LONGEST_LINE].strip()}".strip()
         if _ATTRIBUTION.fullmatch(joined):
-            return bool(_WHEN_OR_WHO.search(joined))
+            following = next((one for one in lines[number + 1 : number + 3] if one.strip()), "")
+            return following.lstrip().startswith(">") or bool(_WHEN_OR_WHO.search(joined))
     return False
 
 

@@ -49,9 +49,7 @@ class Ticket(TicketsTable, table=True):
         CheckConstraint("admission IN ('not_required', 'pending', 'granted', 'withheld')", name="admission"),
         Index("ticket_desk_id_number_key", "desk_id", "number", unique=True),
         Index("ticket_list_idx", "desk_id", text("opened_at DESC"), text("ticket_id DESC")),
-        Index(
-            "ticket_open_contract_idx", "contract_id", postgresql_where=text("state NOT IN ('resolved', 'closed')")
-        ),
+        Index("ticket_open_contract_idx", "contract_id", postgresql_where=text("state NOT IN ('resolved', 'closed')")),
         Index("ticket_customer_idx", "desk_id", "customer_id", text("opened_at DESC"), text("ticket_id DESC")),
         Index("ticket_state_idx", "desk_id", "state", text("opened_at DESC"), text("ticket_id DESC")),
         Index(

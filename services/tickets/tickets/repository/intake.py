@@ -1,6 +1,6 @@
 """Mail by its message id, the addresses of a desk, and what other systems call our tickets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,6 +30,11 @@ SELECT coalesce(
    JOIN mail USING (message_id) WHERE ticket_id IS NOT NULL ORDER BY place LIMIT 1),
   (SELECT ticket_id FROM ticket WHERE ticket_id = ANY($2::uuid[]) LIMIT 1)
 )
+"""
+_NOTICE = """
+SELECT given.message_id::uuid FROM unnest($2::text[]) WITH ORDINALITY AS given (message_id, place)
+JOIN timeline_entry e ON e.ticket_id = $1 AND e.kind = 'notified' AND e.data->>'message_id' = given.message_id
+WHERE lower(e.data->>'to') = lower($3) ORDER BY place LIMIT 1
 """
 _COLUMNS = (
     "mail_id, message_id, direction, sender, subject, outcome, reason, clauses, ticket_id, request_id, received_at"
@@ -108,6 +113,13 @@ async def rewrite_mail(tx: Transaction, message_id: str, *, subject: str, text: 
     await tx.connection.execute(statement, mail_id_of(tx.desk_id, message_id), subject, text)
 
 
+async def mails_about(connection: Connection, ticket_id: UUID) -> list[asyncpg.Record]:
+    """Return the words of the mails that came in about a ticket."""
+    return await connection.fetch(
+        "SELECT message_id, subject, text FROM mail WHERE ticket_id = $1 AND direction = 'in'", ticket_id
+    )
+
+
 async def recall_mail(connection: Connection, desk_id: UUID, message_id: str) -> asyncpg.Record | None:
     """Return direction and answer of a known mail."""
     return await connection.fetchrow(
@@ -123,6 +135,14 @@ async def note_sent_mail(tx: Transaction, *, message_id: str, ticket_id: UUID) -
 async def find_answered(connection: Connection, message_ids: Sequence[str], ticket_ids: Sequence[UUID]) -> UUID | None:
     """Return the ticket that the nearest known one of these mails is about, else the first of these that there is."""
     found: UUID | None = await connection.fetchval(_ANSWERED, list(message_ids), list(ticket_ids))
+    return found
+
+
+async def find_notice(
+    connection: Connection, *, ticket_id: UUID, message_ids: Sequence[UUID], told: str
+) -> UUID | None:
+    """Return the nearest of these messages by which somebody was told of a ticket at the address `told`."""
+    found: UUID | None = await connection.fetchval(_NOTICE, ticket_id, [str(one) for one in message_ids], told)
     return found
 
 
@@ -204,13 +224,10 @@ async def hold_foreign(tx: Transaction, *, source: str, references: Sequence[str
     }
 
 
-async def save_foreign(tx: Transaction, *, source: str, reference: str, foreign: Foreign) -> None:
-    """Record what a reference that is held stands for."""
-    await tx.connection.execute(
+async def save_foreign(tx: Transaction, *, source: str, known: Mapping[str, Foreign]) -> None:
+    """Record what references that are held stand for."""
+    await tx.connection.executemany(
         "UPDATE foreign_ticket SET ticket_id = $3, request_id = $4 "
         "WHERE desk_id = current_desk() AND source = $1 AND reference = $2",
-        source,
-        reference,
-        foreign.ticket_id,
-        foreign.request_id,
+        [(source, reference, foreign.ticket_id, foreign.request_id) for reference, foreign in known.items()],
     )

@@ -8,7 +8,7 @@ import asyncpg
 
 from plazo.runtime.database import Connection
 from plazo.runtime.unit_of_work import Transaction
-from tickets.domain.erasure import TOMBSTONE, Person
+from tickets.domain.erasure import TOMBSTONE, Forgettable, Person
 
 _CONTACT = """
 SELECT to_jsonb(c) - 'desk_id' AS contact, c.customer_id, c.name, c.phone,
@@ -30,7 +30,15 @@ SELECT request_id, outcome, reason, clauses, sender, body, original, received_at
 WHERE contact_id = $1 OR lower(sender) = ANY($2::text[]) OR lower(body->>'contact_email') = ANY($2::text[])
 ORDER BY received_at, request_id
 """
-_SAID_IN_TICKET = ("contact_name", "contact_email", "subject", "description", "resolution_text", "answers")
+_SAID_IN_TICKET = ("contact_name", "contact_email", "subject", "description", "resolution_text", "answers", "waiting")
+# And in what is kept beside it.
+_SAID_BESIDE = {
+    "contact_attempt": ("text",),
+    "appointment": ("attendee", "reason"),
+    "vendor_reference": ("answer",),
+    "playbook_tick": ("text",),
+    "assessment": ("missing", "design"),
+}
 _READ_TICKET = f"SELECT {', '.join(_SAID_IN_TICKET)} FROM ticket WHERE ticket_id = $1 FOR UPDATE"
 _FORGET_TICKET = f"""
 UPDATE ticket SET {", ".join(f"{column} = ${place}" for place, column in enumerate(_SAID_IN_TICKET, 2))},
@@ -50,7 +58,7 @@ RETURNING object_key
 _ANNOUNCED = "SELECT seq, aggregate_id, data FROM outbox WHERE aggregate_id = ANY($1::uuid[])"
 _ANSWERS = """
 SELECT key_id, idempotency_key, answer FROM idempotency_key
-WHERE answer->>'ticket_id' = ANY($1::text[]) OR answer->>'contact_id' = $2
+WHERE answer->>'ticket_id' = ANY($1::text[]) OR answer->>'contact_id' = ANY($2::text[])
 """
 _ESCALATIONS = "SELECT escalation_id, escalation FROM ticket_escalation WHERE ticket_id = ANY($1::uuid[])"
 
@@ -58,6 +66,11 @@ _ESCALATIONS = "SELECT escalation_id, escalation FROM ticket_escalation WHERE ti
 _MAILS = """
 SELECT mail_id, ticket_id, sender, subject, text, answer FROM mail
 WHERE ticket_id = ANY($1::uuid[]) OR lower(sender) = ANY($2::text[])
+"""
+_LINES = """
+SELECT import_id, line, reference, body, faults FROM import_line
+WHERE state = 'refused'
+  AND EXISTS (SELECT FROM unnest($1::text[]) AS word WHERE position(word IN lower(body::text)) > 0)
 """
 _DELIVERIES = "SELECT hook_id, delivery_id, answer FROM hook_delivery WHERE answer->>'ticket_id' = ANY($1::text[])"
 
@@ -102,16 +115,27 @@ async def forget_contact(tx: Transaction, contact_id: UUID) -> list[str]:
     return [row["key_id"] for row in rows]
 
 
-async def forget_ticket(tx: Transaction, ticket_id: UUID, person: Person, *, is_own: bool) -> None:
+async def forget_ticket(tx: Transaction, ticket_id: UUID, person: Forgettable, *, is_own: bool) -> None:
     """Erase a person from a ticket: from its own ticket all that was asked, from another what mentions it."""
     row = await tx.connection.fetchrow(_READ_TICKET, ticket_id)
     assert row is not None, "tickets are never removed"
-    left = person.forgotten(dict(row), all_words=is_own)
+    found = dict(row)
+    left = person.forgotten(found, all_words=is_own)
     if is_own:
         left["answers"] |= {"parts": dict.fromkeys(left["answers"].get("parts", {}), TOMBSTONE)}
     if left["contact_email"] == TOMBSTONE:
         left["contact_email"] = None
-    await tx.connection.execute(_FORGET_TICKET, ticket_id, *left.values())
+    if left != found:
+        await tx.connection.execute(_FORGET_TICKET, ticket_id, *left.values())
+    for table, columns in _SAID_BESIDE.items():
+        rows = await tx.connection.fetch(
+            f"SELECT ctid, {', '.join(columns)} FROM {table} WHERE ticket_id = $1", ticket_id
+        )
+        settings = ", ".join(f"{column} = ${place}" for place, column in enumerate(columns, 2))
+        await tx.connection.executemany(
+            f"UPDATE {table} SET {settings} WHERE ctid = $1",
+            [(where, *left) for where, *said in rows if (left := person.forgotten(said, all_words=False)) != said],
+        )
 
 
 async def forget_attachments(tx: Transaction, ticket_ids: Sequence[UUID], contact_id: UUID) -> list[str]:
@@ -138,7 +162,7 @@ async def forget_requests(tx: Transaction, rows: Sequence[asyncpg.Record], perso
 
 
 async def forget_intake(tx: Transaction, ticket_ids: Sequence[UUID], addresses: Sequence[str], person: Person) -> None:
-    """Erase what a contact sent by mail, and what posts about its tickets were answered with."""
+    """Erase what a contact sent by mail, what posts about its tickets were answered with, and lines of imports."""
     mails = await tx.connection.fetch(_MAILS, ticket_ids, [address.lower() for address in addresses])
     await tx.connection.executemany(
         "UPDATE mail SET sender = $2, subject = $3, text = $4, answer = $5 WHERE mail_id = $1",
@@ -156,10 +180,24 @@ async def forget_intake(tx: Transaction, ticket_ids: Sequence[UUID], addresses: 
         "UPDATE hook_delivery SET answer = $3 WHERE hook_id = $1 AND delivery_id = $2",
         [(row["hook_id"], row["delivery_id"], person.forgotten(row["answer"], all_words=True)) for row in deliveries],
     )
+    lines = await tx.connection.fetch(_LINES, list(person.known_by))
+    await tx.connection.executemany(
+        "UPDATE import_line SET reference = $3, body = $4, faults = $5 WHERE import_id = $1 AND line = $2",
+        [
+            (
+                row["import_id"],
+                row["line"],
+                person.forgotten(row["reference"], all_words=False),
+                person.forgotten(row["body"], all_words=True),
+                person.forgotten(row["faults"], all_words=False),
+            )
+            for row in lines
+        ],
+    )
 
 
 async def forget_copies(
-    tx: Transaction, ticket_ids: Sequence[UUID], person: Person, *, own: Collection[UUID], others: Sequence[UUID]
+    tx: Transaction, ticket_ids: Sequence[UUID], person: Forgettable, *, own: Collection[UUID], others: Sequence[UUID]
 ) -> None:
     """Erase the person from what was announced, from answers kept for a repetition, and from the read views.
 
@@ -174,7 +212,7 @@ async def forget_copies(
             for row in announced
         ],
     )
-    answers = await tx.connection.fetch(_ANSWERS, [str(one) for one in ticket_ids], person.contact_id)
+    answers = await tx.connection.fetch(_ANSWERS, [str(one) for one in ticket_ids], [str(one) for one in others])
     await tx.connection.executemany(
         "UPDATE idempotency_key SET answer = $3 WHERE key_id = $1 AND idempotency_key = $2",
         [(row["key_id"], row["idempotency_key"], person.forgotten(row["answer"], all_words=True)) for row in answers],

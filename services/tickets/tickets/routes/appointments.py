@@ -8,6 +8,7 @@ from plazo.runtime.call import Call
 from tickets.routes.callers import AnyCall, StaffCall, TicketRoute, by_of
 from tickets.schemas.lifecycle import AppointmentCreate, AppointmentView, CancellationCreate
 from tickets.usecases import appointments
+from tickets.usecases.secrets import known_cipher
 
 router = APIRouter(prefix="/v1", tags=["appointments"], route_class=TicketRoute)
 
@@ -47,5 +48,7 @@ async def miss(appointment_id: UUID, call: StaffCall) -> AppointmentView:
 @router.post("/appointments/{appointment_id}/cancel")
 async def cancel(appointment_id: UUID, body: CancellationCreate, call: AnyCall) -> AppointmentView:
     """Cancel an appointment; the policy says whether the customer does so too late."""
-    view = await appointments.cancel_appointment(call.uow(), appointment_id=appointment_id, body=body, by=by_of(call))
+    view = await appointments.cancel_appointment(
+        call.uow(), appointment_id=appointment_id, body=body, by=by_of(call), cipher=known_cipher(call.runtime)
+    )
     return await _answer(call, view)

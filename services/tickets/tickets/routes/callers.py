@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from plazo.runtime.call import Call, allow
 from plazo.runtime.identity import EVERYBODY, STAFF
 from tickets.schemas.tickets import TicketView
-from tickets.usecases import reading, secrets
+from tickets.usecases import reading, redacting, secrets
 from tickets.usecases.changes import By
 from tickets.usecases.contacts import Caller
 
@@ -55,8 +55,9 @@ def _without_secrets(endpoint: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(endpoint)
     async def take_without_secrets(**given: Any) -> Any:
         call = given["call"]
-        given["body"] = await secrets.without_secrets(
-            call.runtime, call.uow(), ticket_id=given["ticket_id"], body=given["body"]
+        cipher = secrets.known_cipher(call.runtime)
+        given["body"] = await redacting.without_secrets(
+            call.uow(), cipher, ticket_id=given["ticket_id"], body=given["body"]
         )
         return await endpoint(**given)
 

@@ -23,7 +23,7 @@ from tickets.schemas.intake import AddressCreate, AddressView, IntakeView, MailV
 from tickets.usecases import addresses, mail, webhook_intake
 from tickets.usecases.attaching import store_files
 from tickets.usecases.hooks import NoSuchHook, valid_secrets
-from tickets.usecases.mail import Post
+from tickets.usecases.mail_request import Post
 from tickets.usecases.secrets import cipher_of, known_cipher
 
 MAIL_PATH = "/v1/intake/email"
@@ -133,17 +133,17 @@ async def take_webhook(
         raise NoSuchHook(f"there is no hook {hook_id}, or it is disabled")
     hook, clock_at = found
     body = await request.body()
-    clock_now = runtime.clock.now()
+    clock_now, cipher = runtime.clock.now(), cipher_of(runtime)
     delivery = verify(
         hook.scheme,  # type: ignore[arg-type]  # one of the schemes: nothing else is written
         {name.lower(): value for name, value in request.headers.items()},
         body,
-        valid_secrets=valid_secrets(hook, cipher=cipher_of(runtime), clock_now=clock_now),
+        valid_secrets=valid_secrets(hook, cipher=cipher, clock_now=clock_now),
         now=clock_now,
         tolerance=timedelta(seconds=hook.tolerance_seconds),
     )
     uow = runtime.unit_of_work(desk_id=hook.desk_id, now=clock_at or clock_now)
-    view = await webhook_intake.take_post(uow, hook=hook, delivery=delivery, payload=_json(body))
+    view = await webhook_intake.take_post(uow, hook=hook, delivery=delivery, payload=_json(body), cipher=cipher)
     if view.items and all(item.outcome == "kept" for item in view.items):
         response.status_code = 202
     return view

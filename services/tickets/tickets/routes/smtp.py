@@ -19,7 +19,7 @@ from tickets.domain.email import Mail, MailUnreadable, parse_mail
 from tickets.repository.intake import find_addresses
 from tickets.usecases import mail
 from tickets.usecases.attaching import store_files
-from tickets.usecases.mail import Post
+from tickets.usecases.mail_request import Post
 from tickets.usecases.secrets import known_cipher
 
 log = structlog.get_logger(__name__)

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from plazo.runtime.inputs import Fact, Input, Instant, Line, Name, Prose, View
 from tickets.domain.mapping import Choice, PostMapping
-from tickets.schemas.words import Email, Reference, Stated
+from tickets.schemas.words import Email, Reference, Stated, Subject
 
 Template = Annotated[str, StringConstraints(max_length=4000)]
 Path = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^{}|\s]+$")]
@@ -221,7 +221,7 @@ class ImportedTicket(Input):
     """
 
     reference: Line
-    subject: Line
+    subject: Subject
     description: Prose = "—"
     opened_at: Instant
     state: Literal["open", "resolved", "closed"] = "open"

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from plazo.runtime.inputs import Fact, Input, Instant, Line, Name, Prose, View
-from tickets.schemas.words import Reference, Stated
+from tickets.schemas.words import Reference, Stated, Subject
 
 Channel = Literal["email", "portal", "phone", "chat", "video", "help_center", "adviser"]
 Cause = Literal["customer", "vendor", "agreed_window"]
@@ -161,7 +161,7 @@ class MergeCreate(Input):
 class PartCreate(Input):
     """A part of a ticket that becomes one of its own; its clocks count `since` an instant, the present unless given."""
 
-    subject: Line
+    subject: Subject
     description: Prose
     facts: Stated = Field(default_factory=dict)
     since: Instant | None = None
@@ -170,7 +170,7 @@ class PartCreate(Input):
 class AdditionalRequestCreate(Input):
     """A further request of the same customer under the same contract."""
 
-    subject: Line
+    subject: Subject
     description: Prose
     channel: Literal["email", "portal", "phone", "chat", "video", "help_center", "adviser", "api"] = "api"
     facts: Stated = Field(default_factory=dict)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from plazo.runtime.inputs import Input, Line, Name, Prose
-from tickets.schemas.words import Email, Reference, Stated
+from tickets.schemas.words import Email, Reference, Stated, Subject
 
 Parts = Annotated[dict[Name, Prose], Field(max_length=50)]
 Checklist = Annotated[dict[Name, bool], Field(max_length=50)]
@@ -20,7 +20,7 @@ class TicketCreate(Input):
     """
 
     contract_id: Reference | None = None
-    subject: Line
+    subject: Subject
     description: Prose
     channel: Literal["email", "portal", "phone", "chat", "video", "help_center", "adviser", "webhook", "api"] = "api"
     contact_id: Reference | None = None

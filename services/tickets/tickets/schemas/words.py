@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from plazo.calendar.zone import load_zone
-from plazo.runtime.inputs import Fact, Name
+from plazo.runtime.inputs import Fact, Line, Name
 
 
 def _refuse_other_than_date(value: Any) -> Any:
@@ -23,6 +23,12 @@ def _refuse_unknown_zone(name: str) -> str:
     return name
 
 
+def _in_one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+# It becomes the subject of mails, where a line break would begin another header.
+Subject = Annotated[Line, AfterValidator(_in_one_line)]
 Stated = Annotated[dict[Name, Fact], Field(max_length=100)]
 Zone = Annotated[
     str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_+/:-]+$"), AfterValidator(_refuse_unknown_zone)

@@ -23,10 +23,12 @@ from tickets.domain.appointments import (
     require_open,
 )
 from tickets.domain.lifecycle import OVER, IllegalTransition, legal_actions
+from tickets.domain.secrecy import Cipher
 from tickets.repository import lifecycle
 from tickets.schemas.lifecycle import AppointmentCreate, AppointmentView, CancellationCreate
 from tickets.usecases.changes import By, Change, changing_in
 from tickets.usecases.reading import visible_ticket
+from tickets.usecases.redacting import redact_texts
 from tickets.usecases.waits import Cause, begin_wait, finish_wait, require_future
 
 _WINDOW: Cause = "agreed_window"
@@ -118,23 +120,27 @@ async def miss_appointment(uow: UnitOfWork, *, appointment_id: UUID, by: By) -> 
 
 
 async def cancel_appointment(
-    uow: UnitOfWork, *, appointment_id: UUID, body: CancellationCreate, by: By
+    uow: UnitOfWork, *, appointment_id: UUID, body: CancellationCreate, by: By, cipher: Cipher | None = None
 ) -> AppointmentView:
-    """Cancel an appointment; the customer may do so too late by the policy. :raises AppointmentSettled:"""
+    """Cancel an appointment; the customer may do so too late by the policy. :raises AppointmentSettled:
+
+    `cipher` knows the credentials of tickets, which the reason must not repeat.
+    """
     async with uow.begin() as tx:
         appointment = await _open_appointment(tx, appointment_id, by)
+        reason = body.reason
+        if reason is not None and cipher is not None:
+            (reason,) = await redact_texts(tx.connection, cipher, ticket_id=appointment.ticket_id, texts=[reason])
         async with changing_in(tx, appointment.ticket_id, by) as change:
             by_customer = by.is_customer or body.by == "customer"
             late = is_late(await change.policy(), appointment, by_customer=by_customer, at=change.now)
-            settled = replace(
-                _settle(appointment, AppointmentState.CANCELLED, change, by), late=late, reason=body.reason
-            )
+            settled = replace(_settle(appointment, AppointmentState.CANCELLED, change, by), late=late, reason=reason)
             event = AppointmentCancelled(
                 **_about(settled),
                 cancelled_at=change.now,
                 cancelled_by="customer" if by_customer else "desk",
                 late=late,
-                reason=body.reason,
+                reason=reason,
             )
             view = await _save(change, settled, event, by)
         tx.answer = view.model_dump(mode="json")

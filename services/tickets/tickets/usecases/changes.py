@@ -172,9 +172,18 @@ async def change_facts(uow: UnitOfWork, *, ticket_id: UUID, facts: dict[str, Fac
 
 
 async def decide_again(
-    change: Change, policy: Policy, *, given: Facts, actor: str, answers: Answers | None = None
+    change: Change,
+    policy: Policy,
+    *,
+    given: Facts,
+    actor: str,
+    answers: Answers | None = None,
+    corrects: bool = True,
 ) -> None:
-    """Decide what depends on changed facts, answers or terms, as of the opening, and say what is different now."""
+    """Decide what depends on changed facts, answers or terms, as of the opening, and say what is different now.
+
+    What an escalation changes `corrects` nothing: it does not mend a promise that is broken.
+    """
     before = change.before
     terms = None
     if before.contract_id is not None:
@@ -207,5 +216,7 @@ async def decide_again(
     difference = {name: [before.facts.get(name), decided.facts.get(name)] for name in changed}
     change.entries.append(Entry(kind="facts_changed", actor=actor, occurred_at=change.now, data=difference))
     change.announce(
-        TicketFactsChanged(facts=decided.facts, changed=changed, covered=decided.covered, clocks=decided.clocks)
+        TicketFactsChanged(
+            facts=decided.facts, changed=changed, covered=decided.covered, clocks=decided.clocks, corrects=corrects
+        )
     )

@@ -129,13 +129,39 @@ async def follow_charge(uow: UnitOfWork, *, event: billing.ChargeAccrued) -> Non
 
 
 async def follow_escalation(
-    uow: UnitOfWork, *, ticket_id: UUID, escalation_id: UUID, kind: str, at: datetime, change: dict[str, Any]
+    uow: UnitOfWork,
+    *,
+    ticket_id: UUID,
+    escalation_id: UUID,
+    kind: str,
+    at: datetime,
+    change: dict[str, Any],
+    to_severity: str | None = None,
 ) -> None:
-    """Show an escalation as it is now, and write what happened to it into the timeline."""
+    """Show an escalation as it is now, and write what happened to it into the timeline.
+
+    With `to_severity` the ticket is at least that severe from now on, whatever the rules say; never less than it was.
+    """
     async with uow.begin() as tx:
+        if to_severity is not None:
+            await _make_severe(tx, ticket_id, severity=to_severity, at=at)
         await views.save_escalation(tx, ticket_id, escalation_id=escalation_id, raised_at=at, change=change)
         entry = Entry(kind=kind, actor="escalation", occurred_at=at, internal=True, data=change)
         await tickets.add_entries(tx, ticket_id, [entry])
+
+
+async def _make_severe(tx: Transaction, ticket_id: UUID, *, severity: str, at: datetime) -> None:
+    ticket = await _locked(tx, ticket_id)
+    if ticket.state in OVER:
+        return
+    change = Change(tx=tx, before=ticket, after=ticket, now=at)
+    policy = await change.policy()
+    names = [grade.name for grade in policy.severities]
+    known = [name for name in (ticket.given.get("severity"), severity) if name in names]
+    if known:
+        given = ticket.given | {"severity": min(known, key=names.index)}
+        await decide_again(change, policy, given=given, actor="escalation", corrects=False)
+        await _save(tx, change.after, *change.entries)
 
 
 async def follow_message(uow: UnitOfWork, *, event: escalation.MessageQueued, at: datetime) -> None:
@@ -143,7 +169,7 @@ async def follow_message(uow: UnitOfWork, *, event: escalation.MessageQueued, at
     if event.ticket_id is None:
         return  # about a policy or a request
     async with uow.begin() as tx:
-        if event.event == "ticket.opened" and event.role == "requester":
+        if event.event == "ticket.opened" and event.role == "requester" and event.state != "failed":
             receipt = TicketAnswered(activity="receipt", channel=event.channel, by="escalation")
             tx.emit(receipt, about=event.ticket_id, occurred_at=at)
             ticket = await _locked(tx, event.ticket_id)

@@ -1,10 +1,9 @@
 """Bringing another desk's tickets here: some lines a transaction, taken up again after a crash."""
 
-import csv
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from typing import Any, TextIO
 from uuid import UUID
@@ -22,24 +21,22 @@ from plazo.runtime.service import Runtime
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
 from plazo.runtime.wake import Wake
 from tickets.domain.acceptance import Request
-from tickets.domain.email import clean_text
+from tickets.domain.import_file import Faults, fault, read_lines
 from tickets.domain.lifecycle import State
 from tickets.domain.ticket import Ticket
-from tickets.repository import imports, intake, parties, tickets
+from tickets.repository import imports, intake, parties
 from tickets.repository.imports import ImportJob, Line, Settled
 from tickets.repository.intake import Foreign
-from tickets.repository.tickets import Entry
+from tickets.repository.timeline import Entry
 from tickets.schemas.intake import ImportedReply, ImportedTicket, ImportView
-from tickets.usecases.opening import Taken, policy_for, take_request
+from tickets.usecases.opening import Past, Taken, policy_for, take_request
 
 log = structlog.get_logger(__name__)
 
 BELL = Wake()
 
 _BATCH = 500
-_LONGEST_LINE = 2_000_000  # characters
 _TOGETHER = 50
-_Faults = list[dict[str, Any]]
 
 
 async def start_import(
@@ -53,7 +50,7 @@ async def start_import(
         if contract_id is not None and await parties.find_contract(tx.connection, contract_id) is None:
             raise NotFound(f"there is no contract {contract_id}")
         import_id, total = new_id(), 0
-        batch: list[tuple[int, dict[str, Any] | None, _Faults]] = []
+        batch: list[tuple[int, dict[str, Any] | None, Faults]] = []
         for line in read_lines(file, format_):
             batch.append(line)
             total += 1
@@ -75,91 +72,6 @@ async def start_import(
         tx.answer = view.model_dump(mode="json")
     BELL.set()
     return view
-
-
-def read_lines(file: TextIO, format_: str) -> Iterator[tuple[int, dict[str, Any] | None, _Faults]]:
-    """Yield each ticket of a file: its line from 1, its content, and what keeps it from being read."""
-    yield from _read_csv(file) if format_ == "csv" else _read_json_lines(file)
-
-
-def _read_json_lines(file: TextIO) -> Iterator[tuple[int, dict[str, Any] | None, _Faults]]:
-    for number, text in enumerate(file, 1):
-        if not text.strip():
-            continue
-        if len(text) > _LONGEST_LINE:
-            yield number, None, [_fault("", f"expected at most {_LONGEST_LINE:,} characters in a line")]
-            continue
-        try:
-            row = json.loads(text)
-        except (ValueError, RecursionError):
-            row = None
-        if isinstance(row, dict):
-            yield number, _clean(row), []
-        else:
-            yield number, None, [_fault("", "expected a JSON object in the line")]
-
-
-def _read_csv(file: TextIO) -> Iterator[tuple[int, dict[str, Any] | None, _Faults]]:
-    csv.field_size_limit(_LONGEST_LINE)
-    reader = csv.reader(file, strict=True)
-    columns: list[str] | None = None
-    while True:
-        begins_at = reader.line_num + 1
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield begins_at, None, [_fault("", f"the row cannot be read: {error}")]
-            continue
-        if not row:
-            continue
-        if columns is None:
-            columns = [column.strip().removeprefix("\ufeff") for column in row]
-        elif len(row) != len(columns):
-            yield begins_at, None, [_fault("", f"expected {len(columns)} fields, got {len(row)}")]
-        else:
-            yield begins_at, _of_columns(dict(zip(columns, row, strict=True))), []
-
-
-def _of_columns(row: dict[str, str]) -> dict[str, Any]:
-    """Return a row as a JSON line would say it: an empty field is absent, `facts.NAME` a fact, `replies` is JSON."""
-    body: dict[str, Any] = {}
-    for column, text in row.items():
-        value = clean_text(text).strip()
-        if not value:
-            continue
-        if column.startswith("facts."):
-            body.setdefault("facts", {})[column.removeprefix("facts.")] = _plain(value)
-        elif column == "replies":
-            try:
-                body[column] = _clean(json.loads(value))
-            except (ValueError, RecursionError):
-                body[column] = value
-        else:
-            body[column] = value
-    return body
-
-
-def _plain(value: str) -> bool | int | str:
-    if value in ("true", "false"):
-        return value == "true"
-    return int(value) if value.isascii() and value.isdecimal() and len(value) <= 12 else value
-
-
-def _clean(value: Any) -> Any:
-    """Return JSON that PostgreSQL keeps."""
-    if isinstance(value, str):
-        return clean_text(value)
-    if isinstance(value, dict):
-        return {clean_text(str(name)): _clean(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_clean(one) for one in value]
-    return None if isinstance(value, float) and value != value else value  # noqa: PLR0124  # not a number
-
-
-def _fault(pointer: str, message: str) -> dict[str, Any]:
-    return {"pointer": pointer, "message": message}
 
 
 async def import_some(runtime: Runtime) -> int:
@@ -184,7 +96,7 @@ async def _import_together(uow: UnitOfWork, import_id: UUID, lines: Sequence[int
                 await _import_together(uow, import_id, [line])
             return
         log.exception("import_line_failed", import_id=str(import_id), line=lines[0])
-        faults = [_fault("", f"the line cannot be imported: {type(error).__name__}")]
+        faults = [fault("", f"the line cannot be imported: {type(error).__name__}")]
         async with uow.begin() as tx:
             await imports.settle_lines(tx, import_id, [Settled(lines[0], "refused", None, faults=faults)])
 
@@ -198,6 +110,8 @@ async def import_lines(uow: UnitOfWork, *, import_id: UUID, lines: Sequence[int]
         references = [given.reference for _, given, _ in read if given is not None]
         known = await intake.hold_foreign(tx, source=job.foreign_source, references=references)
         settled = [await _import_line(tx, job, held, given, faults, known) for held, given, faults in read]
+        created = {one.reference: known[one.reference] for one in settled if one.state == "created" and one.reference}
+        await intake.save_foreign(tx, source=job.foreign_source, known=created)
         await imports.settle_lines(tx, import_id, settled)
 
 
@@ -206,7 +120,7 @@ async def _import_line(
     job: ImportJob,
     held: Line,
     given: ImportedTicket | None,
-    faults: _Faults,
+    faults: Faults,
     known: dict[str, Foreign],
 ) -> Settled:
     if given is None:
@@ -218,19 +132,18 @@ async def _import_line(
     try:
         ticket = await _import(tx, job, given)
     except PlazoError as error:
-        faults = [_fault(one.pointer, one.message) for one in error.faults] or [_fault("", error.message)]
+        faults = [fault(one.pointer, one.message) for one in error.faults] or [fault("", error.message)]
         return Settled(held.line, "refused", given.reference, faults=faults)
-    foreign = known[given.reference] = Foreign(ticket_id=ticket.ticket_id, request_id=None)
-    await intake.save_foreign(tx, source=job.foreign_source, reference=given.reference, foreign=foreign)
+    known[given.reference] = Foreign(ticket_id=ticket.ticket_id, request_id=None)
     return Settled(held.line, "created", given.reference, ticket_id=ticket.ticket_id)
 
 
-def _validated(line: Line) -> tuple[ImportedTicket | None, _Faults]:
+def _validated(line: Line) -> tuple[ImportedTicket | None, Faults]:
     try:
         return ImportedTicket.model_validate(line.body), []
     except ValidationError as invalid:
         faults = [validation_fault({**error, "loc": ("body", *error["loc"])}) for error in invalid.errors()]
-        return None, [_fault(one.pointer or "", one.message) for one in faults]
+        return None, [fault(one.pointer or "", one.message) for one in faults]
 
 
 class _NotPlaced(PlazoError):
@@ -258,13 +171,13 @@ async def _import(tx: Transaction, job: ImportJob, given: ImportedTicket) -> Tic
     )
     if request.contract_id is None and await policy_for(tx, request=request) is None:
         raise _NotPlaced("expected contract_id, or contact_email of a known contact whose customer has a contract")
-    outcome = await take_request(tx, request=request, actor=actor)
+    outcome = await take_request(tx, request=request, actor=actor, past=partial(_past, given, actor))
     assert isinstance(outcome, Taken), "what is placed and accepted is taken"
-    return await _add_history(tx, given, outcome.ticket, actor=actor)
+    return outcome.ticket
 
 
-async def _add_history(tx: Transaction, given: ImportedTicket, ticket: Ticket, *, actor: str) -> Ticket:
-    """Write what happened in the other desk, as of when it happened, and announce what its clocks need to know."""
+def _past(given: ImportedTicket, actor: str, ticket: Ticket) -> Past:
+    """Return what happened in the other desk, as of when it happened, and what its clocks need to know of it."""
     entries: list[Entry] = []
     told: list[tuple[datetime, Event]] = []
     if given.acknowledged_at is not None:
@@ -290,13 +203,11 @@ async def _add_history(tx: Transaction, given: ImportedTicket, ticket: Ticket, *
         entries.append(Entry(kind="closed", actor=actor, occurred_at=given.closed_at, data={"reason": "confirmed"}))
         told.append((given.closed_at, TicketClosed(reason="confirmed", imported=True)))
         after = replace(after, state=State.CLOSED, closed_at=given.closed_at, closed_for="confirmed")
-    if after != ticket:
-        after = replace(after, version=ticket.version + 1)
-        await tickets.update_ticket(tx, after)
-    await tickets.add_entries(tx, ticket.ticket_id, sorted(entries, key=lambda one: one.occurred_at))
-    for at, event in sorted(told, key=lambda one: one[0]):
-        tx.emit(event, about=ticket.ticket_id, occurred_at=at)
-    return after
+    return Past(
+        ticket=after,
+        entries=sorted(entries, key=lambda one: one.occurred_at),
+        events=sorted(told, key=lambda one: one[0]),
+    )
 
 
 def _entry(reply: ImportedReply, given: ImportedTicket, *, actor: str) -> Entry:

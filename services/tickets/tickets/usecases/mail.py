@@ -2,33 +2,30 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from uuid import UUID
 
+from plazo.events.ticket_intake import MessageAnswered
 from plazo.kernel.errors import InvalidInput
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
-from tickets.domain.acceptance import Request, takes_mail_at
+from tickets.domain.acceptance import Request
 from tickets.domain.email import Mail, display_subject, numbers_in
 from tickets.domain.lifecycle import IllegalTransition, State
 from tickets.domain.resolving import ReopeningOver
-from tickets.domain.secrecy import Cipher
-from tickets.domain.stated import stated_in
 from tickets.domain.ticket import Ticket
 from tickets.repository import contacts, intake, parties, tickets
 from tickets.repository.contacts import Contact
 from tickets.repository.tickets import Entry
 from tickets.schemas.intake import IntakeView
-from tickets.usecases.attaching import MailFiles, attach_files, keep_files
+from tickets.usecases.attaching import attach_files, keep_files
 from tickets.usecases.changes import By, Change, changing_in, refusal_to_answer
 from tickets.usecases.linking import open_linked
-from tickets.usecases.opening import Kept, NoPolicyInForce, Taken, keep_request, policy_for, take_request
+from tickets.usecases.mail_request import LONGEST_DESCRIPTION, Post, request_of
+from tickets.usecases.opening import Kept, NoPolicyInForce, Taken, keep_request, take_request
+from tickets.usecases.redacting import redact_texts
 from tickets.usecases.replies import hear_customer
 from tickets.usecases.resolving import MergedAway, reopen_ticket
-from tickets.usecases.secrets import redact_texts
 
-_LONGEST_DESCRIPTION = 90_000
-_LONGEST_ORIGINAL = 200_000
-_MOST_RECIPIENTS = 10
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NOTES = {
     "sender_disproved": {
@@ -40,19 +37,6 @@ _NOTES = {
         "en": "Your address is none of that request's customer. It is kept.",
     },
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """A mail on its way in: `recipients` are whom the envelope names, else the headers; `files` are stored already.
-
-    `cipher` knows the credentials that were entrusted with tickets, where this installation keeps any.
-    """
-
-    mail: Mail
-    recipients: tuple[str, ...]
-    files: MailFiles
-    cipher: Cipher | None = None
 
 
 async def take_mail(uow: UnitOfWork, *, post: Post, actor: str) -> IntakeView:
@@ -98,13 +82,15 @@ async def _take(tx: Transaction, post: Post, *, actor: str) -> IntakeView:
         return await _note_automatic(tx, post, answered)
     contact = await contacts.find_contact_by_email(tx.connection, mail.sender)
     about = answered or await intake.find_by_number(tx.connection, numbers_in(mail.subject))
-    request = await _request(tx, post, contact)
+    request = await request_of(tx, post, contact)
     if mail.is_disproved:
         return await _keep(tx, post, request, reason="sender_disproved")
     ticket = await tickets.find_ticket(tx.connection, about, lock=True) if about else None
     if ticket is None:
         return await _open(tx, post, request, actor=actor)
     if not await _belongs(tx, mail, contact, ticket):
+        if (message_id := await _answered_notice(tx, mail, ticket)) is not None:
+            return await _note_answer(tx, mail, ticket, message_id=message_id)
         about_it = replace(request, about_ticket=ticket.number)
         return await _keep(tx, post, about_it, reason="sender_of_other_customer")
     return await _hear(tx, post, ticket, contact=contact, request=request)
@@ -123,18 +109,40 @@ async def _note_automatic(tx: Transaction, post: Post, about: UUID | None) -> In
     mail = post.mail
     if about is None:
         return IntakeView(outcome="ignored", reason=mail.automatic)
+    ticket = await tickets.find_ticket(tx.connection, about, lock=True)
+    assert ticket is not None, "a mail is known by a ticket of its desk"
+    await _note(tx, mail, about, automatic=mail.automatic)
+    return IntakeView(outcome="ignored", reason=mail.automatic, ticket_id=about, number=ticket.number)
+
+
+async def _answered_notice(tx: Transaction, mail: Mail, ticket: Ticket) -> UUID | None:
+    """Return the message about a ticket that its own addressee answers: one of the provider's people, say."""
+    named = [reference.partition("@")[0] for reference in mail.references]
+    ids = [UUID(one) for one in named if _UUID.fullmatch(one)]
+    return await intake.find_notice(tx.connection, ticket_id=ticket.ticket_id, message_ids=ids, told=mail.sender)
+
+
+async def _note_answer(tx: Transaction, mail: Mail, ticket: Ticket, *, message_id: UUID) -> IntakeView:
+    """Write an answer to a notice into the dossier, for the provider's own eyes; whoever sent the notice is told."""
+    await _note(tx, mail, ticket.ticket_id, answers=str(message_id))
+    answered = MessageAnswered(ticket_id=ticket.ticket_id, message_id=message_id, sender=mail.sender)
+    tx.emit(answered, about=ticket.ticket_id, occurred_at=tx.now)
+    return IntakeView(
+        outcome="reply_added", reason="answer_to_notice", ticket_id=ticket.ticket_id, number=ticket.number
+    )
+
+
+async def _note(tx: Transaction, mail: Mail, ticket_id: UUID, **data: str | None) -> None:
+    """Write what a mail says into the dossier, for the desk's people alone."""
     entry = Entry(
         kind="internal_note",
         actor=f"email: {mail.sender}",
         occurred_at=tx.now,
         internal=True,
-        text=mail.text[:_LONGEST_DESCRIPTION] or mail.subject,
-        data={"automatic": mail.automatic, "message_id": mail.message_id},
+        text=mail.text[:LONGEST_DESCRIPTION] or mail.subject,
+        data=data | {"message_id": mail.message_id},
     )
-    ticket = await tickets.find_ticket(tx.connection, about, lock=True)
-    assert ticket is not None, "a mail is known by a ticket of its desk"
-    await tickets.add_entries(tx, about, [entry])
-    return IntakeView(outcome="ignored", reason=mail.automatic, ticket_id=about, number=ticket.number)
+    await tickets.add_entries(tx, ticket_id, [entry])
 
 
 async def _belongs(tx: Transaction, mail: Mail, contact: Contact | None, ticket: Ticket) -> bool:
@@ -190,61 +198,7 @@ async def _without_secrets(tx: Transaction, post: Post, request: Request, ticket
 
 
 def _say(change: Change, post: Post, by: By) -> None:
-    hear_customer(change, text=post.mail.text[:_LONGEST_DESCRIPTION] or post.mail.subject, channel="email", by=by)
-
-
-async def _request(tx: Transaction, post: Post, contact: Contact | None) -> Request:
-    """Return the mail as a request: its facts stated in the text, its address, and the contract that this means."""
-    mail = post.mail
-    request = Request(
-        subject=display_subject(mail.subject),
-        description=(mail.text or mail.subject or "—")[:_LONGEST_DESCRIPTION],
-        channel="email",
-        contact_name=mail.sender_name,
-        contact_email=mail.sender,
-        is_vouched_for=False,
-        sent_to=next(iter(post.recipients), None),
-        contract_id=await _dedicated(tx, post.recipients, contact),
-        source={"kind": "email", "message_id": mail.message_id}
-        | ({"subject": mail.subject} if display_subject(mail.subject) != mail.subject else {}),
-        original={
-            "from": mail.sender,
-            "to": list(post.recipients),
-            "subject": mail.subject,
-            "text": mail.whole_text[:_LONGEST_ORIGINAL],
-            "message_id": mail.message_id,
-            "attachments": [one.name for one in mail.attachments],
-            "files": post.files.listed(),
-        },
-    )
-    for address in post.recipients[:_MOST_RECIPIENTS]:
-        policy = await policy_for(tx, request=replace(request, sent_to=address))
-        if policy is not None and takes_mail_at(policy, address):
-            request = replace(request, sent_to=address)
-            break
-    policy = await policy_for(tx, request=request)
-    if policy is None:
-        return request
-    stated = stated_in(mail.text, policy)
-    parts = stated.parts | _part_of_files(mail, [part.name for part in policy.intake.parts])
-    return replace(request, facts=stated.facts, parts=parts)
-
-
-async def _dedicated(tx: Transaction, recipients: Sequence[str], contact: Contact | None) -> UUID | None:
-    """Return the contract that an address of the desk is for, unless the sender is another customer's."""
-    for address in await intake.find_addresses(tx.connection, recipients):
-        if address.contract_id is None:
-            continue
-        contract = await parties.find_contract(tx.connection, address.contract_id)
-        if contract is not None and (contact is None or contact.customer_id == contract.customer_id):
-            return contract.contract_id
-    return None
-
-
-def _part_of_files(mail: Mail, asked: Sequence[str]) -> dict[str, str]:
-    """Return the parts that attached files are. PRO-22"""
-    images = [one.name for one in mail.attachments if one.declared_type.startswith("image/")]
-    return {"images": ", ".join(images)[:500]} if images and "images" in asked else {}
+    hear_customer(change, text=post.mail.text[:LONGEST_DESCRIPTION] or post.mail.subject, channel="email", by=by)
 
 
 async def _keep(

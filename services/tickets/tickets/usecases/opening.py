@@ -1,10 +1,13 @@
 """Taking a request in: the one way by which every channel opens a ticket, or has the request kept."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from pydantic import TypeAdapter
 
+from plazo.events.envelope import Event
 from plazo.events.ticket_intake import TicketPartsMissing
 from plazo.events.tickets import TicketOpened
 from plazo.kernel.errors import Fault, InvalidInput
@@ -27,7 +30,7 @@ from tickets.usecases.reading import ticket_view
 from tickets.usecases.relating import follow_ticket
 
 # What the channels need to take a request in.
-__all__ = ["Kept", "NoPolicyInForce", "Taken", "keep_request", "open_ticket", "policy_for", "take_request"]
+__all__ = ["Kept", "NoPolicyInForce", "Past", "Taken", "keep_request", "open_ticket", "policy_for", "take_request"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,15 @@ class Taken:
     """The request became this ticket."""
 
     ticket: Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What became of a ticket in another desk: the ticket as it is now, and what happened, by instant."""
+
+    ticket: Ticket
+    entries: Sequence[Entry]
+    events: Sequence[tuple[datetime, Event]]
 
 
 async def open_ticket(
@@ -73,11 +85,16 @@ async def open_ticket(
 
 
 async def take_request(
-    tx: Transaction, *, request: Request, actor: str, only_customer: UUID | None = None
+    tx: Transaction,
+    *,
+    request: Request,
+    actor: str,
+    only_customer: UUID | None = None,
+    past: Callable[[Ticket], Past] | None = None,
 ) -> Taken | Kept:
     """Open a ticket for a request, or keep it, in an open transaction; every channel comes by here.
 
-    `only_customer` confines a requester to its own contracts and contacts.
+    `only_customer` confines a requester to its own contracts and contacts; `past` adds what happened elsewhere.
 
     :raises NotFound: for a contract, customer or contact that is named and unknown
     :raises InvalidInput: with every stated fact or answer that is unknown or cannot be
@@ -104,9 +121,15 @@ async def take_request(
     if request.purchase_order is not None and given.get("purchase_order") is True:
         await contracts.use_order(tx, terms.contract.contract_id, request.purchase_order)
     ticket = await _ticket(tx, request, terms=terms, contact=contact, given=given, decided=decided, answers=answers)
-    await tickets.insert_ticket(tx, ticket)
-    await tickets.add_entries(tx, ticket.ticket_id, _entries(request, ticket, decided, actor=actor))
+    entries = _entries(request, ticket, decided, actor=actor)
     _announce(tx, request, ticket, terms=terms, decided=decided)
+    if past is not None:
+        before = past(ticket)
+        ticket, entries = before.ticket, [*entries, *before.entries]
+        for at, event in before.events:
+            tx.emit(event, about=ticket.ticket_id, occurred_at=at)
+    await tickets.insert_ticket(tx, ticket)
+    await tickets.add_entries(tx, ticket.ticket_id, entries)
     if request.about_ticket is not None:
         number, customer_id = request.about_ticket, ticket.customer_id
         source = await tickets.hold_numbered(tx, number=number, customer_id=customer_id)

@@ -4,31 +4,26 @@ A value is kept encrypted, shown once, to the assignee, and erased when the tick
 log or stored answer.
 """
 
-from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, TypeVar, get_args
 from uuid import UUID
-
-from pydantic import BaseModel
 
 from plazo.kernel.errors import Kind, NotFound, PlazoError
 from plazo.kernel.ids import new_id
 from plazo.policy.document import Policy
 from plazo.runtime import policies
-from plazo.runtime.database import Connection
 from plazo.runtime.identity import Principal, Role
 from plazo.runtime.service import Runtime
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
+from tickets.domain.erasure import Value
 from tickets.domain.lifecycle import State
-from tickets.domain.secrecy import Cipher, Mark, parse_keys
+from tickets.domain.secrecy import Cipher, parse_keys
 from tickets.domain.ticket import Ticket
 from tickets.repository import dossier
 from tickets.repository.timeline import Entry, add_entries
 from tickets.schemas.dossier import SecretCreate, SecretRevealed, SecretView
 from tickets.usecases.changes import By
 from tickets.usecases.reading import visible_ticket
-
-Body = TypeVar("Body", bound=BaseModel)
+from tickets.usecases.redacting import take_out
 
 
 class NotTheAssignee(PlazoError):
@@ -67,7 +62,11 @@ _cipher = lru_cache(maxsize=8)(parse_keys)
 
 
 async def add_secret(uow: UnitOfWork, *, ticket_id: UUID, body: SecretCreate, by: By, cipher: Cipher) -> SecretView:
-    """Keep a secret with a ticket. :raises NoSuchTicket: :raises TicketIsClosed:"""
+    """Keep a secret with a ticket, and take it out of what was said before.
+
+    :raises NoSuchTicket:
+    :raises TicketIsClosed:
+    """
     async with uow.begin() as tx:
         ticket = await visible_ticket(tx.connection, ticket_id, customer_id=by.customer_id, lock=True)
         if ticket.state is State.CLOSED:
@@ -86,6 +85,7 @@ async def add_secret(uow: UnitOfWork, *, ticket_id: UUID, body: SecretCreate, by
             added_by=by.actor,
             added_at=tx.now,
         )
+        await take_out(tx, ticket_id, Value(body.value, label=secret.label), actor=by.actor)
         await dossier.insert_secret(tx, secret)
         await _note(tx, "secret_added", secret, actor=by.actor)
         view = _view(secret)
@@ -131,47 +131,6 @@ async def reveal_secret(
         # What is kept for a repeated request has no value.
         tx.answer = shown.model_copy(update={"value": None}).model_dump(mode="json")
     return shown
-
-
-async def without_secrets(runtime: Runtime, uow: UnitOfWork, *, ticket_id: UUID, body: Body) -> Body:
-    """Return an input with the secrets of its ticket taken out of every text, before it reaches timeline and events."""
-    if runtime.settings.secrets_key is None:
-        return body
-    async with uow.read() as connection:
-        marks = await _marks(connection, ticket_id)
-    if not marks:
-        return body
-    cipher = cipher_of(runtime)
-    # Only what is free to say: a choice that happens to read like a secret is not one.
-    said = {name: value for name, value in body if _is_text(type(body).model_fields[name].annotation)}
-    left = {name: _redacted(cipher, value, ticket_id=ticket_id, marks=marks) for name, value in said.items()}
-    return body.model_copy(update=left)
-
-
-async def redact_texts(connection: Connection, cipher: Cipher, *, ticket_id: UUID, texts: Sequence[str]) -> list[str]:
-    """Return texts about a ticket without its secrets."""
-    marks = await _marks(connection, ticket_id)
-    return [cipher.redact(text, ticket_id=ticket_id, marks=marks) for text in texts] if marks else list(texts)
-
-
-async def _marks(connection: Connection, ticket_id: UUID) -> list[Mark]:
-    return [
-        Mark(mark=secret.mark, length=secret.length, label=secret.label)
-        for secret in await dossier.list_secrets(connection, ticket_id)
-        if secret.mark is not None and secret.length is not None
-    ]
-
-
-def _is_text(annotation: Any) -> bool:
-    return annotation is str or any(_is_text(part) for part in get_args(annotation))
-
-
-def _redacted(cipher: Cipher, value: Any, *, ticket_id: UUID, marks: Sequence[Mark]) -> Any:
-    if isinstance(value, str):
-        return cipher.redact(value, ticket_id=ticket_id, marks=marks)
-    if isinstance(value, dict):
-        return {name: _redacted(cipher, one, ticket_id=ticket_id, marks=marks) for name, one in value.items()}
-    return value
 
 
 def _require_reader(ticket: Ticket, policy: Policy | None, principal: Principal) -> None:

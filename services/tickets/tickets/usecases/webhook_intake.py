@@ -13,6 +13,7 @@ from tickets.domain.acceptance import Request
 from tickets.domain.email import clean_text
 from tickets.domain.lifecycle import Action, State
 from tickets.domain.mapping import Item, Unmapped, read_post
+from tickets.domain.secrecy import Cipher
 from tickets.domain.ticket import Ticket
 from tickets.repository import hooks, intake, tickets
 from tickets.repository.hooks import Hook
@@ -22,13 +23,14 @@ from tickets.schemas.intake import MappingInput, PostedItemView, PostView
 from tickets.usecases.changes import By, Change, changing_in
 from tickets.usecases.mail import kept_view
 from tickets.usecases.opening import Kept, NoPolicyInForce, Taken, keep_request, take_request
+from tickets.usecases.redacting import redact_texts
 from tickets.usecases.replies import hear_customer
 from tickets.usecases.resolving import reopen_ticket, resolve_ticket
 
 _LONGEST_ORIGINAL = 100_000
 
 
-async def take_post(uow: UnitOfWork, *, hook: Hook, delivery: Delivery, payload: Any) -> PostView:
+async def take_post(uow: UnitOfWork, *, hook: Hook, delivery: Delivery, payload: Any, cipher: Cipher) -> PostView:
     """Take a signed post in, once however often and at the same time it is delivered.
 
     What the mapping cannot read, and what the contract does not let in, is kept in quarantine.
@@ -41,7 +43,7 @@ async def take_post(uow: UnitOfWork, *, hook: Hook, delivery: Delivery, payload:
             read = read_post(mapping, payload)
             threads = [one.thread for one in read if isinstance(one, Item)]
             await intake.hold_foreign(tx, source=hook.source, references=threads)
-            items = [await _take(tx, hook, one) for one in read]
+            items = [await _take(tx, hook, one, cipher) for one in read]
             view = PostView(duplicate=False, items=items)
             await hooks.settle_delivery(tx, hook.hook_id, delivery.ids, view.model_dump(mode="json"))
     except AlreadyDone as done:
@@ -49,7 +51,7 @@ async def take_post(uow: UnitOfWork, *, hook: Hook, delivery: Delivery, payload:
     return view
 
 
-async def _take(tx: Transaction, hook: Hook, item: Item | Unmapped) -> PostedItemView:
+async def _take(tx: Transaction, hook: Hook, item: Item | Unmapped, cipher: Cipher) -> PostedItemView:
     if isinstance(item, Unmapped):
         faults = "; ".join(fault.message for fault in item.faults)
         request = Request(
@@ -70,6 +72,9 @@ async def _take(tx: Transaction, hook: Hook, item: Item | Unmapped) -> PostedIte
         if item.action == "resolve":
             return PostedItemView(thread=item.thread, outcome="ignored", reason="not_known")
         return await _open(tx, hook, item)
+    words = [item.subject, item.said or ""]
+    subject, said = await redact_texts(tx.connection, cipher, ticket_id=ticket.ticket_id, texts=words)
+    item = replace(item, subject=subject, said=said)
     return await _follow(tx, hook, item, ticket)
 
 
@@ -94,11 +99,11 @@ async def _open(tx: Transaction, hook: Hook, item: Item) -> PostedItemView:
         outcome = await keep_request(tx, request=bare, reason=error.code, note={"es": told, "en": told})
     if isinstance(outcome, Kept):
         foreign = Foreign(ticket_id=None, request_id=outcome.request_id)
-        await intake.save_foreign(tx, source=hook.source, reference=item.thread, foreign=foreign)
+        await intake.save_foreign(tx, source=hook.source, known={item.thread: foreign})
         return PostedItemView(thread=item.thread, **kept_view(outcome).model_dump())
     ticket = outcome.ticket
     foreign = Foreign(ticket_id=ticket.ticket_id, request_id=None)
-    await intake.save_foreign(tx, source=hook.source, reference=item.thread, foreign=foreign)
+    await intake.save_foreign(tx, source=hook.source, known={item.thread: foreign})
     if item.action == "answer":
         return await _follow(tx, hook, item, ticket)
     return _done(item, "ticket_opened", ticket)

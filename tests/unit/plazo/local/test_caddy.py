@@ -111,6 +111,8 @@ async def test_says_nothing_of_the_software(gateway):
     for path in ("/", "/v1/tickets", "/nowhere"):
         headers = (await gateway.get(path)).headers
         assert "caddy" not in str(headers).lower()
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["content-security-policy"].startswith("default-src 'none'")
 
 
 async def test_takes_a_body_up_to_40_mb(gateway):

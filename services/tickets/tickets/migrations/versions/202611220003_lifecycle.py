@@ -118,12 +118,12 @@ CREATE INDEX assessment_ticket_id_assessed_at_idx ON assessment (ticket_id, asse
 """
 
 RIGHTS = {
-    "contact_attempt": "SELECT, INSERT",
+    "contact_attempt": "SELECT, INSERT, UPDATE",
     "appointment": "SELECT, INSERT, UPDATE",
     "ticket_link": "SELECT, INSERT",
     "vendor_reference": "SELECT, INSERT, UPDATE",
     "playbook_tick": "SELECT, INSERT, UPDATE",
-    "assessment": "SELECT, INSERT",
+    "assessment": "SELECT, INSERT, UPDATE",
 }
 
 

@@ -1,0 +1,142 @@
+"""A key's life: its secret is changed while both work, its uses are seen, and its end is everywhere at once."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from harness import OPERATOR_KEY, DeskUnderTest, House
+
+from plazo.runtime.clock import SystemClock
+from tickets.usecases.streaming import follow_timelines
+
+
+async def key_of(desk: DeskUnderTest, label: str) -> dict[str, Any]:
+    [key] = [key for key in await desk.admin.ok("GET", "/v1/keys") if key["label"] == label]
+    return key
+
+
+async def everywhere(house: House, token: str) -> set[int]:
+    """Return how all services answer a key that none of them lets do this."""
+    client = house.client(token)
+    answers = [await client.get(f"/{name.replace('_', '-')}/v1/dead-letters") for name in house.apps]
+    return {answer.status_code for answer in answers}
+
+
+async def test_rotated_key_has_two_secrets_for_a_while(house: House, desk: DeskUnderTest):
+    issued = await desk.admin.ok("POST", "/v1/keys", json={"role": "manager", "label": "robot"})
+    path = f"/v1/keys/{issued['key_id']}/rotate"
+    first = issued["api_key"]
+    rotated = await desk.admin.ok("POST", path, json={"overlap_minutes": 60})
+    second = rotated["api_key"]
+    assert second.startswith(f"plz_{issued['key_id']}_")
+    assert second != first
+    assert await everywhere(house, first) == await everywhere(house, second) == {403}, "both are known everywhere"
+    left = datetime.fromisoformat(rotated["previous_until"]) - SystemClock().now()
+    assert timedelta(minutes=59) < left <= timedelta(minutes=60)
+    shown = await key_of(desk, "robot")
+    assert (shown["prefix"], shown["previous_until"]) == (f"plz_{issued['key_id']}_", rotated["previous_until"])
+
+    third = (await desk.admin.ok("POST", path, json={"overlap_minutes": 0}))["api_key"]
+    assert await everywhere(house, third) == {403}
+    assert await everywhere(house, first) == await everywhere(house, second) == {401}
+    assert (await key_of(desk, "robot"))["previous_until"] is None
+
+    revoked = await desk.admin.ok("POST", f"/v1/keys/{issued['key_id']}/revoke")
+    assert revoked == {"key_id": issued["key_id"], "state": "revoked", "everywhere": True}
+    assert await everywhere(house, third) == {401}, "no waiting: it was said to be known everywhere"
+    await desk.admin.refused(404, "POST", path, json={})
+
+
+async def test_rotation_repeated_under_its_idempotency_key_changes_nothing_more(house: House, desk: DeskUnderTest):
+    issued = await desk.admin.ok("POST", "/v1/keys", json={"role": "agent", "label": "robot"})
+    request = {"json": {}, "headers": {"Idempotency-Key": "rotate-1"}}
+    first = await desk.admin.ok("POST", f"/v1/keys/{issued['key_id']}/rotate", **request)
+    again = await desk.admin.ok("POST", f"/v1/keys/{issued['key_id']}/rotate", **request)
+    assert again["api_key"].startswith("shown once")
+    await house.client(first["api_key"]).ok("GET", "/v1/desk")
+
+
+@pytest.mark.parametrize("overlap", [-1, 43_201, "1h", 1.5, None])
+async def test_overlap_that_makes_no_sense_is_refused(desk: DeskUnderTest, overlap: Any):
+    await desk.admin.refused(422, "POST", "/v1/keys/none/rotate", json={"overlap_minutes": overlap})
+
+
+async def test_last_use_is_told_by_all_services(house: House, desk: DeskUnderTest):
+    before = SystemClock().now()
+    agent = await desk.key("agent")
+    assert (await key_of(desk, "agent"))["last_used_at"] is None
+    await agent.ok("GET", "/v1/accounts")  # billing's
+    assert datetime.fromisoformat((await key_of(desk, "agent"))["last_used_at"]) > before
+    stranger = await house.new_desk()
+    assert len(await stranger.admin.ok("GET", "/v1/keys")) == 1
+
+
+async def test_looking_a_key_up_is_one_indexed_query(house: House, desk: DeskUnderTest):
+    await house.fetch("tickets", "ANALYZE api_key")
+    async with house.runtime("tickets").database.system.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL enable_seqscan = off")
+        plan = await connection.fetch(
+            "EXPLAIN SELECT FROM api_key k JOIN desk d USING (desk_id) WHERE k.key_id = $1", "x"
+        )
+    assert "Seq Scan" not in "\n".join(row[0] for row in plan)
+
+
+async def test_stream_ends_when_its_key_is_revoked(house: House, desk: DeskUnderTest):
+    issued = await desk.admin.ok("POST", "/v1/keys", json={"role": "agent", "label": "reader"})
+    runtime, now = house.runtime("tickets"), SystemClock().now()
+    principal = await runtime.admit(f"Bearer {issued['api_key']}", now=now)
+    stream = follow_timelines(
+        runtime.unit_of_work(desk_id=desk.desk_id, now=now),
+        runtime,
+        reader=principal,
+        cursor=None,
+        ticket_id=None,
+        customer_id=None,
+        with_internal=True,
+    )
+    assert (await anext(stream)).kind == "ready"
+    ended = asyncio.ensure_future(anext(stream, None))
+    await desk.admin.ok("POST", f"/v1/keys/{principal.key_id}/revoke")
+    assert await asyncio.wait_for(ended, timeout=3) is None
+
+
+class TestOperator:
+    async def test_lists_desks(self, house: House, desk: DeskUnderTest):
+        operator, found, cursor = house.client(OPERATOR_KEY), {}, None
+        while True:
+            query = {"limit": "200"} | ({"cursor": cursor} if cursor else {})
+            page = await operator.ok("GET", "/v1/desks", params=query)
+            found |= {one["desk_id"]: one for one in page["items"]}
+            cursor = page["next_cursor"]
+            if cursor is None:
+                break
+        assert found[str(desk.desk_id)]["valid_keys"] == 1
+        assert found[str(desk.desk_id)]["sandbox"] is True
+
+    async def test_revokes_all_keys_of_a_desk_and_lets_it_in_again(self, house: House, desk: DeskUnderTest):
+        operator = house.client(OPERATOR_KEY)
+        agent = await desk.key("agent")
+        revoked = await operator.ok("POST", f"/v1/desks/{desk.desk_id}/revocations", json={})
+        assert (len(revoked["key_ids"]), revoked["everywhere"]) == (2, True)
+        for caller in (agent, desk.admin):
+            for path in ("/v1/desk", "/v1/clocks", "/v1/escalations", "/v1/accounts"):
+                await caller.refused(401, "GET", path)
+
+        created = await operator.ok("POST", f"/v1/desks/{desk.desk_id}/keys", json={"label": "found again"})
+        admin = house.client(created["api_key"])
+        [act, *_] = (await admin.ok("GET", "/tickets/v1/audit"))["items"]
+        assert (act["role"], act["action"], act["subject"]["key_id"]) == (
+            "operator",
+            "issue_administrator_key",
+            created["key_id"],
+        )
+        again = await operator.ok("POST", f"/v1/desks/{desk.desk_id}/revocations", json={"key_id": created["key_id"]})
+        assert again["key_ids"] == [created["key_id"]]
+
+    async def test_is_told_what_is_not_there(self, house: House, desk: DeskUnderTest):
+        operator = house.client(OPERATOR_KEY)
+        await operator.refused(404, "POST", f"/v1/desks/{uuid4()}/keys", json={"label": "x"})
+        await operator.refused(404, "POST", f"/v1/desks/{uuid4()}/revocations", json={})
+        await operator.refused(404, "POST", f"/v1/desks/{desk.desk_id}/revocations", json={"key_id": "none"})

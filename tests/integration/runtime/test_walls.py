@@ -1,0 +1,233 @@
+"""Desks are walls: every route and every list, asked with the ids, cursors and keys of another desk."""
+
+import asyncio
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from harness import DeskUnderTest, House
+from integration.runtime.routes import TICKETS_WRITES
+
+from plazo.events.envelope import SERVICES
+from plazo.runtime.clock import SystemClock
+from tickets.usecases.streaming import Cursor, follow_timelines
+
+NOBODY = "0198f0c2-7a10-7c3e-9b1d-2f6a5d3e4c01"
+# Values of parameters that are not ids.
+PLAIN = {
+    "month": "2026-05",
+    "from": "2026-05-01",
+    "until": "2026-05-31",
+    "start": "2026-05-01",
+    "policy": "smartcloud",
+    "version": "2026-01",
+    "channel": "email",
+    "name": "standard",
+    "cause": "customer",
+    "q": "secreto",
+    "address": "help@example.com",
+    "number": "1",
+    "step": "x",
+    "token": "x",
+    "year": "2026",
+    "event": "breached",
+    "by": "policy",
+}
+SAID = "secreto de la otra mesa"
+
+
+class Belongings:
+    """What a desk has, by the name it goes under: `ticket_id` and the like, and the cursors of its lists."""
+
+    def __init__(self) -> None:
+        self.ids: dict[str, set[str]] = defaultdict(set)
+        self.cursors: dict[str, str] = {}
+
+    def take(self, value: Any, name: str = "") -> None:
+        """Remember every id in an answer."""
+        if isinstance(value, dict):
+            for key, one in value.items():
+                self.take(one, key)
+        elif isinstance(value, list):
+            for one in value:
+                self.take(one, name)
+        elif isinstance(value, str) and (
+            name == "key_id" or re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-.{12}", value)
+        ):
+            self.ids[name if name.endswith("_id") else f"{name}_id"].add(value)
+
+    def of(self, name: str) -> str:
+        """Return something that goes under a name, or what nobody has."""
+        if name in PLAIN:
+            return PLAIN[name]
+        found = self.ids.get(name) or self.ids.get(f"{name}_id")
+        return min(found) if found else NOBODY
+
+
+def operations(house: House) -> Iterator[tuple[str, str, str, list[dict[str, Any]]]]:
+    """Return prefix, method, path and query parameters of every operation of every service."""
+    for service in SERVICES:
+        document = house.apps[service].openapi()
+        for path, methods in document["paths"].items():
+            for method, operation in methods.items():
+                query = [one for one in operation.get("parameters", []) if one["in"] == "query"]
+                yield f"/{service.replace('_', '-')}", method.upper(), path, query
+
+
+def fill(path: str, query: list[dict[str, Any]], belongings: Belongings) -> tuple[str, dict[str, str]]:
+    """Return a path and its query with a desk's ids in all their places."""
+    at = re.sub(r"\{([^}]+)\}", lambda match: belongings.of(match[1]), path)
+    about = {
+        one["name"]: belongings.of(one["name"])
+        for one in query
+        if one.get("required") or belongings.of(one["name"]) not in (NOBODY, PLAIN.get(one["name"]))
+    }
+    return at, about
+
+
+@pytest.fixture(scope="module")
+async def desk(house: House) -> DeskUnderTest:
+    """A desk with something of everything that is made in a few calls."""
+    desk = await house.new_desk()
+    await desk.publish("smartcloud")
+    contract = await desk.customer("smartcloud", plan="dedicated")
+    customer = contract["customer_id"]
+    post = desk.admin.ok
+    await post("POST", "/v1/contacts", json={"customer_id": customer, "name": SAID, "emails": ["ana@example.com"]})
+    await post("POST", "/v1/agents", json={"name": "eva", "email": "eva@example.com"})
+    await post("POST", "/v1/intake/addresses", json={"address": "help@example.com"})
+    [account, *_] = (await post("GET", "/v1/accounts", params={"contract": contract["contract_id"]}))["items"]
+    await post("POST", f"/v1/accounts/{account['account_id']}/grants", json={"quantity": 90, "reason": SAID})
+    for _ in range(2):
+        ticket = await desk.open_ticket(contract, subject=SAID, facts={"business_impact": "material"})
+    path = f"/v1/tickets/{ticket['ticket_id']}"
+    await post("POST", f"{path}/replies", json={"text": SAID})
+    work = {"ticket_id": ticket["ticket_id"], "started_at": "2026-05-04T12:00:00Z", "minutes": 30, "description": SAID}
+    await post("POST", "/v1/work", json=work)
+    await desk.key("agent")
+    await desk.advance(to="2026-05-06T13:00:00Z")
+    return desk
+
+
+@pytest.fixture(scope="module")
+async def stranger(house: House) -> DeskUnderTest:
+    """Another desk, where nothing is."""
+    return await house.new_desk()
+
+
+@pytest.fixture(scope="module")
+async def belongings(house: House, desk: DeskUnderTest) -> Belongings:
+    """What the desk has, gathered from all its lists."""
+    found = Belongings()
+    for _ in range(2):  # what the lists give is asked about in turn
+        for prefix, method, path, query in operations(house):
+            if method != "GET" or "text/event-stream" in path or path == "/v1/stream":
+                continue
+            at, about = fill(path, query, found)
+            if any(one["name"] == "limit" for one in query):
+                about["limit"] = "1"
+            answer = await desk.admin.get(prefix + at, params=about)
+            if answer.status_code == 200 and answer.headers["content-type"] == "application/json":
+                body = answer.json()
+                found.take(body)
+                if isinstance(body, dict) and body.get("next_cursor"):
+                    found.cursors[prefix + path] = body["next_cursor"]
+    found.ids.pop("instance_id", None)
+    return found
+
+
+def of_the_other(text: str, belongings: Belongings) -> list[str]:
+    """Return what an answer tells of another desk."""
+    return [one for ids in belongings.ids.values() for one in ids if one in text] + ([SAID] if SAID in text else [])
+
+
+def test_there_is_much_to_tell(belongings: Belongings):
+    wanted = {"ticket_id", "contract_id", "customer_id", "contact_id", "agent_id", "account_id", "clock_id", "key_id"}
+    assert wanted <= belongings.ids.keys(), belongings.ids.keys()
+    assert len(belongings.cursors) >= 5, belongings.cursors
+
+
+async def test_nothing_is_read_by_another_s_ids(house: House, stranger: DeskUnderTest, belongings: Belongings):
+    told = []
+    for prefix, method, path, query in operations(house):
+        if method != "GET" or path == "/v1/stream":
+            continue
+        at, about = fill(path, query, belongings)
+        answer = await stranger.admin.get(prefix + at, params=about)
+        assert answer.status_code < 500, (at, answer.text)
+        if answer.status_code < 400 and (found := of_the_other(answer.text, belongings)):
+            told.append((path, found))
+        if "_id}" in path and re.search(r"\{(\w+_id)\}$", path) and answer.status_code == 200:
+            told.append((path, answer.text[:200]))
+    assert told == []
+
+
+async def test_nothing_is_listed_behind_another_s_cursor(house: House, stranger: DeskUnderTest, belongings: Belongings):
+    for path, cursor in belongings.cursors.items():
+        if "{" in path:
+            continue
+        answer = await stranger.admin.get(path, params={"cursor": cursor, "limit": 200})
+        assert answer.status_code in (200, 422), (path, answer.text)
+        assert of_the_other(answer.text, belongings) == [], path
+
+
+async def test_nothing_is_changed_by_another_s_ids(
+    house: House, desk: DeskUnderTest, stranger: DeskUnderTest, belongings: Belongings
+):
+    changed = []
+    for prefix, method, path, query in operations(house):
+        if method == "GET" or "_id}" not in path:
+            continue
+        at, about = fill(path, query, belongings)
+        for body in (None, {}):
+            answer = await stranger.admin.request(method, prefix + at, params=about, json=body)
+            if answer.status_code not in (401, 403, 404, 409, 422):
+                changed.append((method, path, answer.status_code, answer.text[:200]))
+    # What takes a whole body: one that is right, but for the desk.
+    scene = {name: belongings.of(name) for name in ("ticket_id", "contract_id", "customer_id", "key_id", "event_id")}
+    for route in TICKETS_WRITES:
+        if "_id}" in route.path or "_id" in json.dumps(route.body(scene)):
+            answer = await stranger.admin.request(
+                route.method, route.at(scene | {"cause": "customer"}), json=route.body(scene)
+            )
+            if answer.status_code not in (404, 422):
+                changed.append((route.method, route.path, answer.status_code, answer.text[:200]))
+    assert changed == []
+
+
+async def test_idempotency_key_of_another_desk_is_another_key(desk: DeskUnderTest, stranger: DeskUnderTest):
+    request = {"json": {"name": "Una"}, "headers": {"Idempotency-Key": "the same"}}
+    first = await desk.admin.post("/v1/customers", **request)
+    other = await stranger.admin.post("/v1/customers", **request)
+    assert "idempotency-replayed" not in other.headers
+    assert first.json()["customer_id"] != other.json()["customer_id"]
+
+
+async def test_stream_from_the_beginning_of_time_tells_one_desk_s(
+    house: House, desk: DeskUnderTest, stranger: DeskUnderTest
+):
+    runtime, now = house.runtime("tickets"), SystemClock().now()
+
+    async def first_behind_ready(one: DeskUnderTest, reader_desk: UUID) -> Any:
+        principal = await runtime.admit(one.admin.headers["authorization"], now=now)
+        stream = follow_timelines(
+            runtime.unit_of_work(desk_id=reader_desk, now=now),
+            runtime,
+            reader=principal,
+            cursor=Cursor(0, 0),
+            ticket_id=None,
+            customer_id=None,
+            with_internal=True,
+        )
+        await anext(stream)
+        try:
+            return await asyncio.wait_for(anext(stream, None), timeout=0.3)
+        except TimeoutError:
+            return None
+
+    assert await first_behind_ready(desk, desk.desk_id) is not None
+    assert await first_behind_ready(stranger, stranger.desk_id) is None
