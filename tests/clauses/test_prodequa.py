@@ -413,7 +413,7 @@ async def test_pro_07_beyond_the_months_hours_each_started_hour_is_charged_at_it
     # 30 of 20 h are left; 65 minutes more are two started hours at 90.00 PEN
     assert (charge["quantity"], charge["unit"]) == (18000, "PEN")
     assert "PRO-07" in charge["clauses"]
-    assert charge["explanation"]["en"].endswith("180.00 PEN overage")
+    assert charge["explanation"]["en"].endswith("180.00 PEN overage at 90.00 PEN per 1 h")
 
 
 async def test_pro_01_a_change_is_communicated_to_every_customer(house: House) -> None:
