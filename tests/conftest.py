@@ -1,11 +1,17 @@
 """Fixtures over the house under test; each xdist worker has servers of its own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
+import uvloop
 from harness import DeskUnderTest, House, running_house
 
 from plazo.runtime import logs
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], uvloop.Loop]]:
+    """Run on the event loop that the services run on."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="session", autouse=True)

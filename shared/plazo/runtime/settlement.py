@@ -16,6 +16,15 @@ from plazo.runtime.bus import Bus, BusDown
 from plazo.runtime.database import Database
 
 _ASK_SECONDS = 1.0
+_COUNTS = """
+SELECT (SELECT coalesce(sum(version), 0)::bigint FROM outbox_version
+        WHERE desk_id = $1 AND ($2::uuid IS NULL OR aggregate_id = $2)) AS announced,
+       (SELECT jsonb_object_agg(producer, version) FROM (
+          SELECT producer, sum(version)::bigint AS version FROM inbox_position
+          WHERE desk_id = $1 AND ($2::uuid IS NULL OR aggregate_id = $2) GROUP BY producer) AS read) AS taken_in,
+       (SELECT count(*) FROM dead_letter
+        WHERE desk_id = $1 AND state = 'open' AND ($2::uuid IS NULL OR aggregate_id = $2)) AS dead_letters
+"""
 _PAUSES_SECONDS = (0.002, 0.004, 0.008, 0.015, 0.03)
 
 
@@ -48,27 +57,10 @@ class Settlement:
 
     async def counts(self, *, desk_id: UUID, about: UUID | None) -> Counts:
         """Count, for a desk or for one aggregate of it, what was announced and what was taken in."""
-        async with self._database.system.acquire() as connection, connection.transaction():
-            announced = await connection.fetchval(
-                "SELECT coalesce(sum(version), 0)::bigint FROM outbox_version "
-                "WHERE desk_id = $1 AND ($2::uuid IS NULL OR aggregate_id = $2)",
-                desk_id,
-                about,
-            )
-            rows = await connection.fetch(
-                "SELECT producer, sum(version)::bigint AS version FROM inbox_position "
-                "WHERE desk_id = $1 AND ($2::uuid IS NULL OR aggregate_id = $2) GROUP BY producer",
-                desk_id,
-                about,
-            )
-            dead = await connection.fetchval(
-                "SELECT count(*) FROM dead_letter WHERE desk_id = $1 AND state = 'open' "
-                "AND ($2::uuid IS NULL OR aggregate_id = $2)",
-                desk_id,
-                about,
-            )
-        taken_in = dict.fromkeys(self._reads, 0) | {row["producer"]: row["version"] for row in rows}
-        return Counts(announced=announced, taken_in=taken_in, dead_letters=dead)
+        row = await self._database.system.fetchrow(_COUNTS, desk_id, about)
+        assert row is not None
+        taken_in = dict.fromkeys(self._reads, 0) | (row["taken_in"] or {})
+        return Counts(announced=row["announced"], taken_in=taken_in, dead_letters=row["dead_letters"])
 
     async def look(self, *, desk_id: UUID, about: UUID | None) -> dict[str, Counts]:
         """Ask every service once. :raises BusDown: if one does not answer"""
