@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+from datetime import datetime
+from uuid import UUID
 
 import structlog
 from prometheus_client import Gauge, Histogram
@@ -55,15 +57,12 @@ async def fire_and_look(runtime: Runtime) -> float:
 async def plan_when_near(runtime: Runtime, stopping: asyncio.Event) -> None:
     """Plan what will be due soon, until `stopping` is set."""
     work = runtime.system_work()
+    passed_over: dict[UUID, datetime] = {}
     while not stopping.is_set():
         try:
-            is_more = await plan_ahead(work)
+            is_more = await plan_ahead(work, passed_over=passed_over)
         except OUTAGE as error:
             log.info("planning_waits", error=str(error) or type(error).__name__)
-            is_more = False
-        except Exception:
-            # What cannot be planned is folded on its instant, and set aside there.
-            log.exception("planning_failed")
             is_more = False
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), 0 if is_more else SWEEP.total_seconds())

@@ -194,8 +194,10 @@ def work_at(house: House, ticket, *, minutes: int, seconds: int = 0) -> SystemWo
 
 async def plan_all(house: House, ticket, *, minutes: int):
     """Plan as the loop does ten minutes before."""
-    while await plan_ahead(work_at(house, ticket, minutes=minutes - 10)):
+    passed_over: dict[UUID, datetime] = {}
+    while await plan_ahead(work_at(house, ticket, minutes=minutes - 10), passed_over=passed_over):
         pass
+    return passed_over
 
 
 async def fire_at(house: House, ticket, *, minutes: int, seconds: int):
@@ -257,6 +259,19 @@ class TestPlans:
         await fire_at(house, ticket, minutes=61, seconds=0)
         types = {event["type"] for event in await house.events("sla_clock", desk.desk_id)}
         assert types == {"clock.started.v1", "clock.stopped.v1"}
+
+    async def test_ticket_that_cannot_be_folded_is_passed_over_alone(self, house: House):
+        _, (lost, after) = await live_tickets(house, 2)
+        await house.fetch(
+            "sla_clock", "UPDATE ticket SET policy_version = 'lost' WHERE ticket_id = $1", UUID(lost["ticket_id"])
+        )
+        passed_over = await plan_all(house, after, minutes=30)
+        assert UUID(lost["ticket_id"]) in passed_over
+        assert await plan_of(house, lost) is None
+        assert await plan_of(house, after) is not None
+        assert await plan_ahead(work_at(house, after, minutes=20), passed_over=passed_over) is False
+        await plan_ahead(work_at(house, after, minutes=31), passed_over=passed_over)
+        assert UUID(lost["ticket_id"]) not in passed_over  # its instant is over
 
     async def test_several_replicas_carry_out_each_plan_once(self, house: House):
         desk, tickets = await live_tickets(house, 12)

@@ -3,7 +3,7 @@
 Whoever takes a timer before its ticket skips what is locked, so that none waits for another.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -57,6 +57,7 @@ _CLAIM_UNPLANNED = f"""
 SELECT {_TIMER} FROM (
   SELECT * FROM timer
   WHERE state = 'armed' AND live AND purpose = 'clocks' AND plan IS NULL AND due_at > $1 AND due_at <= $2
+    AND (timer_id, due_at) NOT IN (SELECT * FROM unnest($4::uuid[], $5::timestamptz[]))
   ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED
 ) t JOIN ticket k USING (ticket_id) FOR UPDATE OF k SKIP LOCKED
 """
@@ -230,9 +231,14 @@ async def next_of_desk(connection: Connection, *, until: datetime) -> datetime |
     return instant
 
 
-async def claim_unplanned(connection: Connection, *, after: datetime, until: datetime) -> list[DueTimer]:
-    """Take timers of live desks that fall due between two instants and have no plan, soonest first; a few at most."""
-    rows = await connection.fetch(_CLAIM_UNPLANNED, after, until, PLANNED_AT_ONCE)
+async def claim_unplanned(
+    connection: Connection, *, after: datetime, until: datetime, but: Mapping[UUID, datetime], at_most: int
+) -> list[DueTimer]:
+    """Take timers of live desks that fall due between two instants and have no plan, soonest first.
+
+    Those in `but` are left where their instant is the one named there.
+    """
+    rows = await connection.fetch(_CLAIM_UNPLANNED, after, until, at_most, list(but), list(but.values()))
     return [_row_to_due(row) for row in rows]
 
 
