@@ -6,7 +6,8 @@ set -eu
 # A letter first, then hexadecimal: nothing that a URL or a configuration file reads otherwise.
 new_password() { printf 'p%s' "$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')"; }
 
-for name in POSTGRES NATS \
+for name in POSTGRES \
+  NATS_OPERATOR NATS_TICKETS NATS_SLA_CLOCK NATS_ESCALATION NATS_BILLING \
   TICKETS_OWNER TICKETS_APP TICKETS_SYSTEM SLA_CLOCK_OWNER SLA_CLOCK_APP SLA_CLOCK_SYSTEM \
   ESCALATION_OWNER ESCALATION_APP ESCALATION_SYSTEM BILLING_OWNER BILLING_APP BILLING_SYSTEM; do
   echo "PLAZO_${name}_PASSWORD=$(new_password)"

@@ -65,6 +65,7 @@ class TestCompose:
         assert container["command"] == ["serve", service]
         told = container["environment"]
         assert REQUIRED - {"PLAZO_LISTEN"} <= set(told) <= KNOWN
+        assert told["PLAZO_NATS_URL"] == f"nats://{service}:${{PLAZO_NATS_{service.upper()}_PASSWORD}}@nats:4222"
         assert told["PLAZO_DATABASE_URL"] == (
             f"postgresql://{service}:${{PLAZO_{service.upper()}_APP_PASSWORD}}@postgres:5432/plazo_{service}"
         )
@@ -138,7 +139,8 @@ class TestNats:
         container = CONTAINERS["nats"]
         mounted = [volume.split(":")[0] for volume in container["volumes"] if volume.startswith("..")]
         assert [DEPLOY.joinpath(mount).resolve() for mount in mounted] == [nats.CONFIGURATION]
-        told = {**container["environment"], "PLAZO_NATS_PASSWORD": "p0e1", "PLAZO_NATS_STORE": f'"{tmp_path}"'}
+        passwords = {name: "p0e1" for name in container["environment"] if name.endswith("_PASSWORD")}
+        told = {**container["environment"], **passwords, "PLAZO_NATS_STORE": f'"{tmp_path}"'}
         done = subprocess.run(
             [find_program("nats-server"), "-t", "-c", nats.CONFIGURATION],
             env={**os.environ, **told},
@@ -249,7 +251,7 @@ class TestMake:
 
     def test_says_what_can_be_made(self):
         said = self.make("help").stdout
-        assert re.findall(r"^  make (\w+)", said, re.MULTILINE)[:4] == ["help", "run", "test", "check"]
+        assert re.findall(r"^  make (\w+)", said, re.MULTILINE)[:5] == ["help", "run", "test", "soak", "check"]
 
     def test_goes_through_the_locked_environment(self):
         planned = self.make("--dry-run", "--always-make", "run", "ARGS=--port 8081").stdout

@@ -1,7 +1,9 @@
 """Running one service process."""
 
+import asyncio
 import importlib
 import signal
+import socket
 import sys
 from types import FrameType
 
@@ -14,6 +16,8 @@ from plazo.runtime.settings import Settings
 from plazo.runtime.web import create_app
 
 _GRACE_SECONDS = 8  # below what a container is given between SIGTERM and SIGKILL
+_LEAVE_SECONDS = 3  # of these; longer than the gateway keeps an idle connection (Caddyfile, keepalive)
+_LOOK_SECONDS = 0.05
 
 
 def run_service(service: str, *, smtp_listen: str | None = None) -> None:
@@ -37,14 +41,18 @@ def run_service(service: str, *, smtp_listen: str | None = None) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
+        forwarded_allow_ips=settings.trusted_proxies,
+        timeout_graceful_shutdown=_GRACE_SECONDS - _LEAVE_SECONDS,
         timeout_keep_alive=75,
     )
     _Server(server).run()
 
 
 class _Server(uvicorn.Server):
-    """Tells the app as soon as it is to stop: a stream that never ends would be waited for."""
+    """Leaves so that no request is lost on the way, and tells the app as soon as it is to stop.
+
+    A stream that never ends would be waited for.
+    """
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Hear a signal."""
@@ -52,6 +60,23 @@ class _Server(uvicorn.Server):
         if hasattr(state, "runtime"):
             state.runtime.leaving.set()
         super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no new connections, and let those there are be ended by their callers before they are closed.
+
+        Every answer now says `Connection: close`, and the gateway gives up idle connections sooner than we do: a
+        request that is on its way on one of them is answered.
+        """
+        for server in self.servers:
+            server.close()
+        for listening in sockets or []:
+            listening.close()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _LEAVE_SECONDS
+        # uvicorn has no event for it.
+        while self.server_state.connections and not self.force_exit and loop.time() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_SECONDS)
+        await super().shutdown(sockets)
 
 
 def _settings(smtp_listen: str | None) -> Settings:

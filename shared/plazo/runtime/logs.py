@@ -35,6 +35,8 @@ def configure(*, service: str, level: str) -> None:
     root.handlers = [handler]
     root.setLevel(level.upper())
     structlog.contextvars.bind_contextvars(service=service)
+    # While the database is away it would draw a traceback each second; we say `database_away`, and readiness does.
+    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = name != "uvicorn.access"

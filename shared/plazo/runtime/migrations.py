@@ -5,17 +5,24 @@ change of theirs is a `_v2` beside it, never an edit.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, MetaData, pool, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from plazo.runtime.tables import RuntimeTable
 
 _LOCK = 0x6D696772  # "migr": one migration at a time in a database
+# A change of a table queues behind whoever uses it, and everybody else queues behind the change.
+_LOCK_MILLISECONDS = 500
+_PAUSE_SECONDS = 0.5
+_PATIENCE_SECONDS = 300.0
+_LOCKED = ("55P03", "40P01")  # lock_not_available, deadlock_detected
 
 RUNTIME_TABLES_V1 = """
 CREATE FUNCTION current_desk() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
@@ -160,6 +167,21 @@ CREATE TABLE administrative_act (
 CREATE INDEX administrative_act_desk_id_seq_idx ON administrative_act (desk_id, seq)
 """
 
+RUNTIME_TABLES_V3 = """
+CREATE TABLE outbox_stream (
+  one boolean NOT NULL DEFAULT true
+    CONSTRAINT outbox_stream_pkey PRIMARY KEY CONSTRAINT outbox_stream_one_check CHECK (one),
+  name text NOT NULL,
+  last_seq bigint NOT NULL
+);
+
+CREATE TABLE inbox_stream (
+  producer text CONSTRAINT inbox_stream_pkey PRIMARY KEY,
+  name text NOT NULL,
+  seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
+)
+"""
+
 _RUNTIME_RIGHTS = {
     "desk": "SELECT, INSERT, UPDATE",
     "api_key": "SELECT, INSERT, UPDATE",
@@ -212,13 +234,40 @@ def runtime_tables_v2(service: str) -> Iterable[str]:
     yield f"REVOKE UPDATE, DELETE ON administrative_act FROM {service}_system"
 
 
+def runtime_tables_v3(service: str) -> Iterable[str]:
+    """Return the statements that let a service know the streams it writes and reads, to see that one was lost."""
+    yield from statements(RUNTIME_TABLES_V3)
+    for table in ("outbox_stream", "inbox_stream"):
+        yield f"GRANT SELECT, INSERT, UPDATE ON {table} TO {service}_system"
+
+
+def runtime_tables_v4(_service: str) -> Iterable[str]:
+    """Return the statements that let the record of administrative acts say from where."""
+    yield "ALTER TABLE administrative_act ADD COLUMN address text"
+
+
+def only_grows(service: str, *tables: str) -> Iterable[str]:
+    """Return the statements that let the system role add to `tables` and to the outbox, and change nothing in them.
+
+    Of an event in the outbox it says when the bus had it.
+    """
+    for table in ("outbox", *tables):
+        yield f"REVOKE UPDATE, DELETE ON {table} FROM {service}_system"
+    yield f"GRANT UPDATE (published_at) ON outbox TO {service}_system"
+
+
 def run_environment(context: Any, metadata: MetaData) -> None:
     """Be the `env.py` of a service: run the migrations on the connection that :func:`upgrade` opened.
 
     `context` is the module `alembic.context`, which is the current environment.
     """
     connection: Connection = context.config.attributes["connection"]
-    context.configure(connection=connection, target_metadata=[RuntimeTable.metadata, metadata], compare_type=True)
+    context.configure(
+        connection=connection,
+        target_metadata=[RuntimeTable.metadata, metadata],
+        compare_type=True,
+        transaction_per_migration=True,
+    )
     with context.begin_transaction():
         context.run_migrations()
 
@@ -234,7 +283,7 @@ def configuration(service: str, **attributes: Any) -> Config:
 
 async def run_with_connection(dsn: str, work: Any) -> Any:
     """Run synchronous `work(connection)` on a connection to `dsn`, in one transaction."""
-    engine = create_async_engine(dsn.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=pool.NullPool)
+    engine = _engine(dsn)
     try:
         async with engine.begin() as connection:
             await connection.execute(text("SET LOCAL lock_timeout = '60s'"))
@@ -244,13 +293,51 @@ async def run_with_connection(dsn: str, work: Any) -> Any:
         await engine.dispose()
 
 
+def _engine(dsn: str) -> AsyncEngine:
+    async def connect(*_: Any, **__: Any) -> asyncpg.Connection:
+        return await asyncpg.connect(dsn)  # which reads `sslmode` and its like as the services do
+
+    return create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=pool.NullPool)
+
+
 async def upgrade(service: str, *, dsn: str) -> None:
-    """Bring the database of `service` to the newest version. Safe to run at once from several places."""
+    """Bring the database of `service` to the newest version, each migration in a transaction of its own.
+
+    Safe to run at once from several places, and while the service answers: a migration that does not get a lock soon
+    lets those behind it through, and tries again for five minutes.
+
+    :raises sqlalchemy.exc.DBAPIError: if a lock is never free, or a statement fails
+    """
 
     def work(connection: Connection) -> None:
         command.upgrade(configuration(service, connection=connection), "head")
 
-    await run_with_connection(dsn, work)
+    engine = _engine(dsn)
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text("SET lock_timeout = '10min'"))
+            await connection.execute(text(f"SELECT pg_advisory_lock({_LOCK})"))  # until this connection is closed
+            await connection.execute(text(f"SET lock_timeout = {_LOCK_MILLISECONDS}"))
+            await connection.commit()
+            await _climb(connection, work)
+    finally:
+        await engine.dispose()
+
+
+async def _climb(connection: AsyncConnection, work: Callable[[Connection], None]) -> None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _PATIENCE_SECONDS
+    while True:
+        try:
+            await connection.run_sync(work)
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) not in _LOCKED or loop.time() > deadline:
+                raise
+            await connection.rollback()
+            await asyncio.sleep(_PAUSE_SECONDS)
+        else:
+            await connection.commit()
+            return
 
 
 def upgrade_now(service: str, *, dsn: str) -> None:

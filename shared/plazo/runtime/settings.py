@@ -1,22 +1,40 @@
-"""What a service process is told from outside, by environment variables that begin with `PLAZO_`."""
+"""What a service process is told from outside, by environment variables that begin with `PLAZO_`.
+
+A secret may stand in a file instead, which `PLAZO_…_FILE` names.
+"""
 
 import base64
+import ssl
 from ipaddress import ip_network
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from plazo.runtime.secret_files import SecretFiles, Unreadable, read_secrets
+from plazo.runtime.tls import require_postgres_tls, trusting
+
+OBJECT_STORE_SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
 class Settings(BaseSettings):
     """The settings of one service process. A missing one stops the start, naming it."""
 
-    model_config = SettingsConfigDict(env_prefix="PLAZO_", env_ignore_empty=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="PLAZO_", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
+    )
 
     database_url: SecretStr = Field(description="PostgreSQL, as the role that row-level security confines to a desk")
     system_database_url: SecretStr = Field(description="PostgreSQL, as the role of relay, timers and key look-ups")
-    nats_url: SecretStr = Field(description="NATS with JetStream, user and password within")
+    nats_url: SecretStr = Field(description="NATS with JetStream, user and password within; tls:// insists on TLS")
+    nats_ca: str | None = Field(
+        default=None, description="file of the certificates that NATS's must come from; else the system's"
+    )
+    nats_certificate: str | None = Field(default=None, description="file of the certificate chain we show to NATS")
+    nats_certificate_key: str | None = Field(
+        default=None, validate_default=True, description="file of that certificate's private key"
+    )
     operator_key: SecretStr = Field(min_length=16, description="the secret that creates desks")
     listen: str = Field(default="127.0.0.1:8000", description="host:port of the HTTP API")
     database_connections: int = Field(default=10, ge=2, le=200, description="connections a process may open")
@@ -102,12 +120,89 @@ class Settings(BaseSettings):
     concurrent_requests: int = Field(
         default=1000, ge=1, description="requests that a process answers at once, streams included"
     )
+    concurrent_requests_of_one: int = Field(
+        default=500, ge=1, description="how many of them may be one desk's, or come from one address"
+    )
+    refusals_per_second_of_address: int = Field(
+        default=5,
+        ge=1,
+        description="requests without a valid key that one address may make a second, in the long run",
+    )
+    trusted_proxies: str = Field(
+        default="127.0.0.1,::1",
+        description="addresses and networks whose X-Forwarded-For is believed, with commas: those of the gateway",
+    )
     hsts_seconds: int = Field(
         default=0, ge=0, description="for how long browsers shall use https alone for this address; 0 says nothing"
     )
     event_replicas: int = Field(default=1, ge=1, le=5, description="copies of each event stream in the NATS cluster")
 
-    @field_validator("webhook_allowed_networks")
+    def nats_tls(self) -> ssl.SSLContext | None:
+        """Return what checks NATS's certificate, if the address asks for TLS."""
+        if not self.nats_url.get_secret_value().startswith("tls://"):
+            return None
+        return trusting(authority=self.nats_ca, certificate=self.nats_certificate, key=self.nats_certificate_key)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as the library calls it; we read none
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Say where settings come from: who makes them, files of secrets, the environment."""
+        return init_settings, SecretFiles(settings_cls), env_settings
+
+    # The first of all: a secret that could not be read is a fault of its setting.
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_read(cls: type[Self], value: Any) -> Any:
+        if isinstance(value, Unreadable):
+            raise ValueError(value.reason)  # noqa: TRY004 - it is the value that is wrong
+        return value
+
+    @field_validator("database_url", "system_database_url")
+    @classmethod
+    def _is_postgres(cls: type[Self], url: SecretStr) -> SecretStr:
+        if not _is_address(url.get_secret_value(), "postgresql", "postgres"):
+            raise ValueError("expected postgresql://user:password@host:5432/database, with / in a password as %2F")
+        require_postgres_tls(url.get_secret_value())
+        return url
+
+    @field_validator("nats_url")
+    @classmethod
+    def _is_nats(cls: type[Self], url: SecretStr) -> SecretStr:
+        if not _is_address(url.get_secret_value(), "nats", "tls"):
+            raise ValueError("expected nats://user:password@host:4222, or tls://… for TLS")
+        return url
+
+    @field_validator("nats_ca", "nats_certificate", "nats_certificate_key")
+    @classmethod
+    def _is_for_tls(cls: type[Self], file: str | None, info: ValidationInfo) -> str | None:
+        url = info.data.get("nats_url")
+        if file is not None and url is not None and not url.get_secret_value().startswith("tls://"):
+            raise ValueError("expected PLAZO_NATS_URL to begin with tls:// where certificates are given")
+        return file
+
+    @field_validator("nats_certificate_key")
+    @classmethod
+    def _fit_together(cls: type[Self], key: str | None, info: ValidationInfo) -> str | None:
+        authority, certificate = info.data.get("nats_ca"), info.data.get("nats_certificate")
+        if key is not None and certificate is None:
+            raise ValueError("expected PLAZO_NATS_CERTIFICATE too")
+        trusting(authority=authority, certificate=certificate, key=key)
+        return key
+
+    @field_validator("attachments_url")
+    @classmethod
+    def _has_credentials(cls: type[Self], url: str | None) -> str | None:
+        if url is not None and url.startswith("s3:"):
+            read_secrets(OBJECT_STORE_SECRETS)
+        return url
+
+    @field_validator("webhook_allowed_networks", "trusted_proxies")
     @classmethod
     def _are_networks(cls: type[Self], text: str) -> str:
         for part in filter(None, (one.strip() for one in text.split(","))):
@@ -134,11 +229,15 @@ class Settings(BaseSettings):
     @field_validator("smtp_url")
     @classmethod
     def _is_mail_server(cls: type[Self], url: SecretStr | None) -> SecretStr | None:
-        try:
-            parts = urlsplit(url.get_secret_value()) if url else None
-            is_sound = parts is None or (parts.scheme in ("smtp", "smtps") and bool(parts.hostname) and parts.port != 0)
-        except ValueError:
-            is_sound = False
-        if not is_sound:
+        if url is not None and not _is_address(url.get_secret_value(), "smtp", "smtps"):
             raise ValueError("expected smtp://user:password@host:587 or smtps://user:password@host")
         return url
+
+
+def _is_address(url: str, *schemes: str) -> bool:
+    """Tell whether `url` names a host. The parser's own errors would repeat a part of it."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

@@ -1,10 +1,12 @@
 import asyncio
 import signal
 import stat
+from urllib.parse import urlsplit
 
 import nats
 import pytest
 
+from plazo.events.envelope import SERVICES
 from plazo.local.nats import Nats
 
 
@@ -33,17 +35,19 @@ async def test_keeps_a_stream_when_it_is_killed(server):
 
 async def test_refuses_who_does_not_know_the_password(server):
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    writer.write(b'CONNECT {"verbose": false, "user": "plazo", "pass": "wrong"}\r\nPING\r\n')
+    writer.write(b'CONNECT {"verbose": false, "user": "operator", "pass": "wrong"}\r\nPING\r\n')
     answer = await asyncio.wait_for(reader.read(), 5)
     writer.close()
     await writer.wait_closed()
     assert b"-ERR 'Authorization Violation'" in answer
 
 
-async def test_shows_the_password_on_no_command_line_and_in_no_open_file(server, data):
-    password = server.url.split(":")[2].split("@")[0]
-    assert not any(password in str(part) for part in server.command)
-    assert password not in server.log.read_text()
+async def test_shows_the_passwords_on_no_command_line_and_in_no_open_file(server, data):
+    passwords = {urlsplit(server.url_of(user)).password for user in ("operator", *SERVICES)}
+    assert len(passwords) == 5
+    for password in passwords:
+        assert not any(password in str(part) for part in server.command)
+        assert password not in server.log.read_text()
     assert stat.S_IMODE((data / "secrets.json").stat().st_mode) == 0o600
 
 
