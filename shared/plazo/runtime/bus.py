@@ -6,22 +6,27 @@ binary mode: attributes as headers, data as the JSON body.
 
 import asyncio
 import contextlib
+import re
+import ssl
 import zlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import nats.errors
 import nats.js.errors
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, RetentionPolicy, StorageType, StreamConfig, StreamInfo
 from nats.js.client import JetStreamContext
 from pydantic_core import from_json, to_json
 
 from plazo.events.envelope import Envelope
+from plazo.kernel.foreign_json import read_foreign_json
+from plazo.kernel.time import FIRST_YEAR, LAST_YEAR
 from plazo.runtime import metrics
 
 log = structlog.get_logger(__name__)
@@ -34,6 +39,16 @@ _KEEP_SECONDS = 14 * 24 * 3600.0
 _ACK_WAIT_SECONDS = 5.0
 _MAX_UNFINISHED = 2000
 _PUBLISH_TIMEOUT_SECONDS = 5.0
+_LARGEST_VERSION = 2**63 - 1  # as the database keeps it
+_ODD = re.compile(rb"\\u0000|NaN|Infinity|[0-9][eE][+-]?[0-9]{3}")  # what may be no JSON that PostgreSQL keeps
+_PING_SECONDS = 4
+_RECONNECT_SECONDS = 0.1
+# What the library raises while the server is away. RuntimeError is uvloop's word for a connection that has closed.
+_AWAY = (OSError, TimeoutError, RuntimeError, nats.errors.Error)
+_NAME = "plazo-stream"  # where the metadata of a stream says a name that replaces its birth as what it is known by
+
+
+_SENT_ON = "Nats-Stream"  # a header that the server sets where a stream republishes what it stores
 
 
 class BusDown(Exception):
@@ -73,6 +88,25 @@ def event_headers(event: Envelope) -> dict[str, str]:
     return headers
 
 
+def _read_version(text: str) -> int:
+    version = int(text)
+    if not 1 <= version <= _LARGEST_VERSION:
+        raise ValueError(f"ce-aggregateversion: expected 1 to {_LARGEST_VERSION}, got {text[:40]}")
+    return version
+
+
+def _read_instant(text: str) -> datetime:
+    instant = datetime.fromisoformat(text)
+    if not FIRST_YEAR <= instant.year <= LAST_YEAR:
+        raise ValueError(f"expected an instant of the years {FIRST_YEAR} to {LAST_YEAR}, got {text[:40]}")
+    return instant
+
+
+def _read_data(body: bytes) -> Any:
+    """Read a body into what the inbox can keep: a message that it cannot would come again for ever."""
+    return read_foreign_json(body) if _ODD.search(body) else from_json(body)
+
+
 def parse_event(headers: dict[str, str], body: bytes) -> Envelope:
     """Return the event that a message carries. :raises MalformedEvent: naming what is missing or wrong."""
     try:
@@ -83,18 +117,54 @@ def parse_event(headers: dict[str, str], body: bytes) -> Envelope:
             type=headers["ce-type"],
             desk_id=UUID(headers["ce-desk"]),
             aggregate_id=UUID(headers["ce-subject"]),
-            aggregate_version=int(headers["ce-aggregateversion"]),
-            occurred_at=datetime.fromisoformat(headers["ce-time"]),
-            recorded_at=datetime.fromisoformat(headers["ce-recordedtime"]),
+            aggregate_version=_read_version(headers["ce-aggregateversion"]),
+            occurred_at=_read_instant(headers["ce-time"]),
+            recorded_at=_read_instant(headers["ce-recordedtime"]),
             correlation_id=UUID(headers["ce-correlationid"]),
             causation_id=UUID(causation) if causation else None,
             traceparent=headers.get("traceparent"),
-            data=from_json(body),
+            data=_read_data(body),
         )
     except KeyError as error:
         raise MalformedEvent(f"header {error} is missing") from error
-    except ValueError as error:
-        raise MalformedEvent(str(error)) from error
+    except (ValueError, AttributeError, TypeError, OverflowError) as error:  # the library gives odd bytes as no text
+        raise MalformedEvent(str(error) or type(error).__name__) from error
+
+
+def require_origin(event: Envelope, *, subject: str, headers: Mapping[str, str], producer: str) -> None:
+    """Check that `event` came from `producer`: NATS lets nobody else publish below that name.
+
+    What the server itself can be made to put into another's stream comes with its old subject, or says where it was.
+
+    :raises MalformedEvent: if it was sent on, or its subject says otherwise than it or its stream does
+    """
+    parts = subject.split(".", 3)  # plazo, producer, partition, type
+    if event.producer != producer or parts[:2] != ["plazo", producer] or parts[3:] != [event.type]:
+        raise MalformedEvent(
+            f"{event.type} of {event.producer} was published on {subject}, in the stream of {producer}"
+        )
+    if _SENT_ON in headers:
+        raise MalformedEvent(f"{event.type} was sent on from {headers[_SENT_ON]}, in the stream of {producer}")
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A producer's stream as it is now.
+
+    `name` is another one whenever events that were in it may be gone: a stream that was made anew, or an older copy
+    of it. `last_seq` is the number of its last event.
+    """
+
+    name: str
+    last_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The events that a stream has stored, and the highest number it gave one of them."""
+
+    ids: list[UUID]
+    last_seq: int
 
 
 class Delivery:
@@ -102,6 +172,11 @@ class Delivery:
 
     def __init__(self, message: Msg) -> None:
         self._message = message
+
+    @property
+    def subject(self) -> str:
+        """The subject it was published on."""
+        return self._message.subject
 
     @property
     def headers(self) -> dict[str, str]:
@@ -139,7 +214,7 @@ class Subscription:
             messages = await self._subscription.fetch(at_most, timeout=seconds)
         except (TimeoutError, nats.errors.TimeoutError):
             return []
-        except (nats.errors.Error, nats.js.errors.APIError) as error:
+        except _AWAY as error:
             raise BusDown(str(error)) from error
         return [Delivery(message) for message in messages]
 
@@ -149,16 +224,45 @@ class Subscription:
             await self._subscription.unsubscribe()
 
 
+class _Client(Client):
+    """A client that, told to speak TLS, says its password to no server that does not, and never gives up."""
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:  # noqa: FBT001, FBT002
+        if initial_connection and self._current_server is not None:
+            asked, offered = self._current_server.uri.scheme == "tls", bool(info.get("tls_required"))
+            if asked and not offered:
+                raise nats.errors.Error("the server does not insist on TLS, which an address with tls:// asks for")
+            if offered and not asked:
+                raise nats.errors.Error("the server insists on TLS: its address must begin with tls://")
+        await super()._process_info(info, initial_connection)
+
+    async def _attempt_reconnect(self) -> None:
+        """Look for the server until it is found: the library gives up for ever at errors it does not know."""
+        while True:
+            try:
+                await super()._attempt_reconnect()
+            except Exception as error:  # noqa: BLE001  # half an answer, a connection that closes meanwhile
+                log.info("bus_lost_again", error=str(error) or type(error).__name__)
+                self._status = Client.RECONNECTING
+                await asyncio.sleep(_RECONNECT_SECONDS)
+            else:
+                return
+
+
 class Bus:
     """A connection to NATS that comes back by itself."""
 
-    def __init__(self, url: str, *, name: str, replicas: int = 1) -> None:
+    def __init__(self, url: str, *, name: str, replicas: int = 1, tls: ssl.SSLContext | None = None) -> None:
+        """Describe the connection of the service `name`; `tls` is for an address with tls://, else what is usual."""
         self._url = url
         self._name = name
         self._replicas = replicas
-        self._client = Client()
+        self._tls = tls or (ssl.create_default_context() if url.startswith("tls://") else None)
+        self._client: Client = _Client()
+        self._last_error = ""
         self._streams: set[str] = set()
         self._js: JetStreamContext | None = None
+        self.connections = 0  # how often a server was found: what was known of its streams may have changed
 
     @property
     def is_connected(self) -> bool:
@@ -169,28 +273,39 @@ class Bus:
         """Connect. :raises BusDown: if no server answers; once connected, lost connections are found again."""
 
         async def on_change() -> None:
+            self.connections += self._client.is_connected
             metrics.BUS_CONNECTED.set(self._client.is_connected)
 
         async def on_error(error: Exception) -> None:
-            log.debug("bus_error", error=str(error) or type(error).__name__)
+            text = str(error) or type(error).__name__
+            refused = "permissions violation" in text.lower()
+            is_news = text != self._last_error  # the same comes at each attempt to connect
+            self._last_error = text
+            log.log(30 if refused else 20 if is_news else 10, "bus_error", error=text)
 
-        self._client = Client()
+        self._client = _Client()
         try:
             await self._client.connect(
                 self._url,
                 name=self._name,
+                tls=self._tls,
+                inbox_prefix=f"_INBOX_{self._name}",  # the only one whose replies its user may hear
                 allow_reconnect=True,
                 max_reconnect_attempts=-1,
-                reconnect_time_wait=0.1,  # type: ignore[arg-type]  # seconds, fractions are fine
+                reconnect_time_wait=_RECONNECT_SECONDS,  # type: ignore[arg-type]  # seconds, fractions are fine
                 connect_timeout=2,
+                # A server behind a wall that swallows everything is noticed, and another way is looked for.
+                ping_interval=_PING_SECONDS,
+                max_outstanding_pings=2,
                 error_cb=on_error,
                 disconnected_cb=on_change,
                 reconnected_cb=on_change,
                 closed_cb=on_change,
             )
-        except (OSError, TimeoutError, nats.errors.Error) as error:
+        except _AWAY as error:
             raise BusDown(str(error) or type(error).__name__) from error
         self._js = self._client.jetstream(timeout=_PUBLISH_TIMEOUT_SECONDS, publish_async_max_pending=4000)
+        self.connections += 1
         metrics.BUS_CONNECTED.set(1)
 
     async def close(self) -> None:
@@ -198,7 +313,7 @@ class Bus:
         if self._client.is_connected:
             try:
                 await asyncio.wait_for(self._client.drain(), 5)
-            except (TimeoutError, nats.errors.Error):
+            except _AWAY:
                 await self._client.close()
 
     def _jetstream(self) -> JetStreamContext:
@@ -206,8 +321,8 @@ class Bus:
             raise BusDown("not connected to NATS")
         return self._js
 
-    async def ensure_stream(self, producer: str) -> None:
-        """Make the stream of `producer` if it is not there. :raises BusDown:"""
+    async def ensure_stream(self, producer: str) -> Stream:
+        """Return the stream of `producer`; make it if it is not there. :raises BusDown:"""
         config = StreamConfig(
             name=f"PLAZO_{producer.upper()}",
             subjects=[f"plazo.{producer}.*.>"],
@@ -219,15 +334,25 @@ class Bus:
         )
         try:
             try:
-                await self._jetstream().stream_info(config.name or "")
+                info = await self._jetstream().stream_info(config.name or "")
             except nats.js.errors.NotFoundError:
-                await self._jetstream().add_stream(config)
-        except (nats.errors.Error, nats.js.errors.APIError, TimeoutError) as error:
-            raise BusDown(str(error)) from error
+                info = await self._jetstream().add_stream(config)
+        except _AWAY as error:
+            raise BusDown(str(error) or type(error).__name__) from error
         self._streams.add(producer)
+        return _stream(info)
 
-    async def publish(self, events: Sequence[Envelope]) -> list[UUID]:
-        """Publish `events` in order and return the ids of those that the stream has stored. :raises BusDown:"""
+    async def rename_stream(self, producer: str) -> Stream:
+        """Give the stream of `producer` a new name for its readers to see that events are gone. :raises BusDown:"""
+        try:
+            info = await self._jetstream().stream_info(f"PLAZO_{producer.upper()}")
+            metadata = {**(info.config.metadata or {}), _NAME: str(uuid4())}
+            return _stream(await self._jetstream().update_stream(replace(info.config, metadata=metadata)))
+        except _AWAY as error:
+            raise BusDown(str(error) or type(error).__name__) from error
+
+    async def publish(self, events: Sequence[Envelope]) -> Stored:
+        """Publish `events` in order and say which of them the stream has stored. :raises BusDown:"""
         js = self._jetstream()
         for producer in {event.producer for event in events} - self._streams:
             await self.ensure_stream(producer)
@@ -238,29 +363,41 @@ class Bus:
             ]
             async with asyncio.timeout(_PUBLISH_TIMEOUT_SECONDS):
                 results = await asyncio.gather(*acknowledgements, return_exceptions=True)
-        except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
+        except _AWAY as error:
             raise BusDown(str(error) or type(error).__name__) from error
         stored = [
-            event.id for event, result in zip(events, results, strict=True) if not isinstance(result, BaseException)
+            (event.id, result.seq)
+            for event, result in zip(events, results, strict=True)
+            if not isinstance(result, BaseException)
         ]
         if not stored:
             # The stream itself may be gone: look again before the next attempt.
             self._streams.clear()
             raise BusDown(f"no event was stored: {results[0]}")
-        return stored
+        return Stored(ids=[event_id for event_id, _ in stored], last_seq=max(seq for _, seq in stored))
+
+    async def take_place(self, producer: str, *, consumer: str) -> Stream:
+        """Make sure of the durable place of `consumer` in the stream of `producer`, and return that stream.
+
+        :raises BusDown: also if the stream is not there yet: its producer makes it
+        """
+        config = _place(consumer, producer, replicas=self._replicas)
+        try:
+            info = await self._jetstream().stream_info(f"PLAZO_{producer.upper()}")
+            try:
+                await self._jetstream().consumer_info(f"PLAZO_{producer.upper()}", config.durable_name or "")
+            except nats.js.errors.NotFoundError:
+                await self._jetstream().add_consumer(f"PLAZO_{producer.upper()}", config)
+        except _AWAY as error:
+            raise BusDown(str(error) or type(error).__name__) from error
+        return _stream(info)
 
     async def subscribe(self, producer: str, *, consumer: str) -> Subscription:
-        """Take a place in the stream of `producer`, durable under the name of `consumer`. :raises BusDown:"""
-        await self.ensure_stream(producer)
-        config = ConsumerConfig(
-            durable_name=f"{consumer}-{producer}",
-            deliver_policy=DeliverPolicy.ALL,
-            ack_policy=AckPolicy.EXPLICIT,
-            ack_wait=_ACK_WAIT_SECONDS,
-            max_deliver=-1,
-            max_ack_pending=_MAX_UNFINISHED,
-            num_replicas=self._replicas,
-        )
+        """Take a place in the stream of `producer`, durable under the name of `consumer`.
+
+        :raises BusDown: also if the stream is not there yet: its producer makes it
+        """
+        config = _place(consumer, producer, replicas=self._replicas)
         try:
             await self._jetstream().add_consumer(f"PLAZO_{producer.upper()}", config)  # or bring it up to date
             subscription = await self._jetstream().pull_subscribe(
@@ -269,7 +406,7 @@ class Bus:
                 stream=f"PLAZO_{producer.upper()}",
                 config=config,
             )
-        except (nats.errors.Error, nats.js.errors.APIError, TimeoutError) as error:
+        except _AWAY as error:
             raise BusDown(str(error)) from error
         return Subscription(subscription)
 
@@ -277,7 +414,7 @@ class Bus:
         """Ask whoever answers on `subject`. :raises BusDown: if nobody does within `seconds`."""
         try:
             reply = await self._client.request(subject, to_json(question), timeout=seconds)
-        except (TimeoutError, nats.errors.Error) as error:
+        except _AWAY as error:
             raise BusDown(f"{subject}: {str(error) or type(error).__name__}") from error
         return from_json(reply.data)
 
@@ -291,3 +428,20 @@ class Bus:
                 log.exception("question_failed", subject=subject)
 
         await self._client.subscribe(subject, queue=group, cb=on_question)
+
+
+def _stream(info: StreamInfo) -> Stream:
+    born = "" if info.created is None else info.created.isoformat()
+    return Stream(name=(info.config.metadata or {}).get(_NAME, born), last_seq=info.state.last_seq)
+
+
+def _place(consumer: str, producer: str, *, replicas: int) -> ConsumerConfig:
+    return ConsumerConfig(
+        durable_name=f"{consumer}-{producer}",
+        deliver_policy=DeliverPolicy.ALL,
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=_ACK_WAIT_SECONDS,
+        max_deliver=-1,
+        max_ack_pending=_MAX_UNFINISHED,
+        num_replicas=replicas,
+    )

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -11,11 +11,13 @@ import structlog
 
 from plazo.events.envelope import Envelope, Event
 from plazo.events.registry import event_class
+from plazo.kernel.foreign_json import without_controls
 from plazo.runtime import inbox, metrics
-from plazo.runtime.bus import Bus, BusDown, Delivery, MalformedEvent, Subscription, parse_event
+from plazo.runtime.bus import Bus, BusDown, Delivery, MalformedEvent, Subscription, parse_event, require_origin
 from plazo.runtime.clock import Clock
 from plazo.runtime.database import OUTAGE, Database
 from plazo.runtime.inbox import InboxClaim, NotYet, OutOfTurn
+from plazo.runtime.missed import MissedEvents
 from plazo.runtime.unit_of_work import AlreadyDone, Cause, UnitOfWork, Witness
 from plazo.runtime.wake import Wake
 
@@ -84,7 +86,9 @@ class Consumer:
         self._wake = wake
         self._witness = witness
         self._handlers = handlers
+        self._missed = MissedEvents(database=database, bus=bus, service=service, producer=producer)
         self._failed_sweeps: dict[UUID, int] = {}
+        self._failed_now: set[UUID] = set()
         self._lanes: list[asyncio.Queue[tuple[Delivery, Envelope]]] = [asyncio.Queue(_FETCH) for _ in range(_LANES)]
         self.producer = producer
 
@@ -129,6 +133,9 @@ class Consumer:
                 for delivery in fetch.result():
                     try:
                         event = parse_event(delivery.headers, delivery.body)
+                        require_origin(
+                            event, subject=delivery.subject, headers=delivery.headers, producer=self.producer
+                        )
                     except MalformedEvent as error:
                         await self._refuse(delivery, reason=str(error))
                         continue
@@ -250,19 +257,42 @@ class Consumer:
         await self._database.system.execute(
             "INSERT INTO malformed_message (producer, headers, body, reason) VALUES ($1, $2, $3, $4)",
             self.producer,
-            delivery.headers,
+            {without_controls(str(name)): without_controls(str(value)) for name, value in delivery.headers.items()},
             delivery.body,
-            reason,
+            without_controls(reason),
         )
         await delivery.done()
 
     async def _sweep(self) -> None:
-        """Call events whose turn came while nobody was there to call them, and those that await another's."""
+        """Call events whose turn came while nobody was there to call them, and those that await another's.
+
+        Before, take in what a stream that was lost can no longer bring.
+        """
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
+            with contextlib.suppress(BusDown, *OUTAGE):
+                await self._missed.fetch(self._take_in)
+            self._failed_now.clear()
             with contextlib.suppress(*OUTAGE):
                 while await self._call_stranded():
                     pass
+
+    async def _take_in(self, events: Sequence[Envelope]) -> None:
+        """Handle events that did not come by the stream; those that fail wait in the database, as others do."""
+
+        async def work(lane: int) -> None:
+            for event in events:
+                if event.aggregate_id.int % _LANES != lane:
+                    continue
+                try:
+                    await self.handle(event)
+                except OUTAGE:
+                    raise
+                except Exception as error:  # noqa: BLE001  # the sweep calls it
+                    log.info("missed_event_waits", event_id=str(event.id), error=str(error) or type(error).__name__)
+                    await self._keep(event, in_turn=True)
+
+        await asyncio.gather(*(work(lane) for lane in range(_LANES)))
 
     async def _call_stranded(self) -> bool:
         """Call a number of the events that wait; return whether one of them had its effect."""
@@ -277,6 +307,9 @@ class Consumer:
         except OUTAGE:
             raise
         except Exception as error:  # noqa: BLE001  # as in _deliver
+            if event.id in self._failed_now:  # others of the same sweep had their effect; it has failed once
+                return False
+            self._failed_now.add(event.id)
             sweeps = self._failed_sweeps[event.id] = self._failed_sweeps.get(event.id, 0) + 1
             if sweeps < (_NOT_YET_SWEEPS if isinstance(error, NotYet) else _FAILED_SWEEPS):
                 return False

@@ -4,6 +4,7 @@ Any number of replicas run a relay; an advisory lock lets one publish at a time,
 other. What a dead replica left behind is found by the next sweep.
 """
 
+import asyncio
 import contextlib
 
 import structlog
@@ -11,22 +12,35 @@ import structlog
 from plazo.events.envelope import Envelope
 from plazo.runtime import metrics
 from plazo.runtime.bus import Bus, BusDown
-from plazo.runtime.database import Database
+from plazo.runtime.database import OUTAGE, Database
 from plazo.runtime.wake import Wake
 
 log = structlog.get_logger(__name__)
 
 _BATCH = 500
 _SWEEP_SECONDS = 1.0
-_LOCK = 0x706C617A6F  # "plazo": one relay at a time in a database
+_LOOK_SECONDS = 30.0  # somebody may remove a stream while the connection to NATS holds
+# "plazo": one relay at a time in a database. Events leave a database under this lock only, so who holds it in all of
+# them holds all events still, and nobody has taken in what its announcer does not know (plazo.local.backup).
+LOCK = 0x706C617A6F
 
+# A process that stands still in its turn loses it sooner than is usual: all events of the service wait for it.
+_TAKE_TURN = "SELECT pg_advisory_xact_lock($1), set_config('idle_in_transaction_session_timeout', '12s', true)"
 _UNPUBLISHED = """
 SELECT id, desk_id, aggregate_id, aggregate_version, type, occurred_at, recorded_at, correlation_id, causation_id,
        traceparent, data
 FROM outbox WHERE published_at IS NULL ORDER BY seq LIMIT $1
 """
 # "Unpublished" leads through the index of those: the outbox keeps all rows, and must not be read whole.
-_MARK = "UPDATE outbox SET published_at = now() WHERE published_at IS NULL AND id = ANY($1::uuid[])"
+_MARK = """
+WITH marked AS (UPDATE outbox SET published_at = now() WHERE published_at IS NULL AND id = ANY($1::uuid[]))
+UPDATE outbox_stream SET last_seq = greatest(last_seq, $2) WHERE one
+"""
+_STREAM = "SELECT name, last_seq FROM outbox_stream"
+_KEEP_STREAM = """
+INSERT INTO outbox_stream (name, last_seq) VALUES ($1, $2)
+ON CONFLICT (one) DO UPDATE SET name = excluded.name, last_seq = excluded.last_seq
+"""
 _LAG = """
 SELECT coalesce(extract(epoch FROM clock_timestamp() - min(written_at)), 0)::float8 AS lag, count(*) AS backlog
 FROM (SELECT written_at FROM outbox WHERE published_at IS NULL ORDER BY seq LIMIT 10000) AS waiting
@@ -41,18 +55,21 @@ class Relay:
         self._bus = bus
         self._producer = producer
         self._wake = wake
+        self._known_connection = 0
+        self._look_at = 0.0
 
     async def run(self) -> None:
         """Publish until cancelled, when woken and at every sweep."""
         while True:
             await self._wake.wait(at_most=_SWEEP_SECONDS)
             try:
+                await self._know_stream()
                 while await self.publish_batch() == _BATCH:
                     pass
                 metrics.RELAY_LAG.set(0)
                 metrics.RELAY_BACKLOG.set(0)
             except Exception as error:  # noqa: BLE001  # whatever it was, the rows are still there: try again
-                expected = isinstance(error, BusDown | OSError | TimeoutError)
+                expected = isinstance(error, (BusDown, *OUTAGE))
                 log.log(20 if expected else 40, "relay_waits", error=str(error) or type(error).__name__)
                 await self._measure_lag()
 
@@ -65,15 +82,39 @@ class Relay:
     async def publish_batch(self) -> int:
         """Publish up to a batch of events and mark them; return how many were marked. :raises BusDown:"""
         async with self._database.system.acquire() as connection, connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+            await connection.execute(_TAKE_TURN, LOCK)
             rows = await connection.fetch(_UNPUBLISHED, _BATCH)
             if not rows:
                 return 0
             events = [Envelope.model_construct(producer=self._producer, **row) for row in rows]
             stored = await self._bus.publish(events)
-            await connection.execute(_MARK, stored)
-        metrics.EVENTS_PUBLISHED.inc(len(stored))
-        return len(stored)
+            await connection.execute(_MARK, stored.ids, stored.last_seq)
+        metrics.EVENTS_PUBLISHED.inc(len(stored.ids))
+        return len(stored.ids)
+
+    async def _know_stream(self) -> None:
+        """After each new connection, and now and then, compare the stream with the one we published to.
+
+        One that was made anew has another name than that, which its readers see. An older copy looks like the stream
+        it was, but ends before what we stored: it gets a new name. A reader of a stream that is new to it asks for
+        what it has missed (:mod:`plazo.runtime.missed`); nothing is published again.
+
+        :raises BusDown:
+        """
+        connections, present = self._bus.connections, asyncio.get_running_loop().time()
+        if connections == self._known_connection and present < self._look_at:
+            return
+        async with self._database.system.acquire() as connection, connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+            stream = await self._bus.ensure_stream(self._producer)
+            known = await connection.fetchrow(_STREAM)
+            if known is not None and known["name"] == stream.name and known["last_seq"] > stream.last_seq:
+                log.warning("stream_is_older", last_seq=stream.last_seq, stored=known["last_seq"])
+                stream = await self._bus.rename_stream(self._producer)
+            if known is None or known["name"] != stream.name:
+                log.info("stream_is_new", name=stream.name, before=known and known["name"])
+                await connection.execute(_KEEP_STREAM, stream.name, stream.last_seq)
+        self._known_connection, self._look_at = connections, present + _LOOK_SECONDS
 
     async def lag(self) -> tuple[float, int]:
         """Return the age in seconds of the oldest unpublished event, and how many there are (10,000 at most)."""

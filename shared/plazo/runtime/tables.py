@@ -97,6 +97,7 @@ class AdministrativeAct(RuntimeTable, table=True):
     subject: dict[str, Any] = json_column()
     fields: list[str] = texts()
     request_id: str | None = Field(sa_type=Text)
+    address: str | None = Field(sa_type=Text)
 
 
 class PolicyVersion(RuntimeTable, table=True):
@@ -147,6 +148,27 @@ class Outbox(RuntimeTable, table=True):
     data: dict[str, Any] = json_column()
     written_at: datetime = written_at()
     published_at: datetime | None = instant(nullable=True)
+
+
+class OutboxStream(RuntimeTable, table=True):
+    """The stream that this service publishes to, and the number of the last event it stored there; of no desk."""
+
+    __tablename__ = "outbox_stream"
+    __table_args__ = (CheckConstraint("one", name="one"),)
+
+    one: bool = Field(primary_key=True, sa_column_kwargs={"server_default": text("true")})
+    name: str = Field(sa_type=Text)
+    last_seq: int = Field(sa_type=BigInteger)
+
+
+class InboxStream(RuntimeTable, table=True):
+    """The stream of a producer before which nothing is missing here, as of `seen_at`; of no desk."""
+
+    __tablename__ = "inbox_stream"
+
+    producer: str = Field(primary_key=True, sa_type=Text)
+    name: str = Field(sa_type=Text)
+    seen_at: datetime = written_at()
 
 
 class InboxPosition(RuntimeTable, table=True):

@@ -268,6 +268,11 @@ class TestReading:
             pytest.param(
                 lambda headers: headers.update({"ce-time": "2026-05-04T13:00:00"}), b"{}", "occurred_at", id="naive"
             ),
+            pytest.param(
+                lambda headers: headers.update({"ce-aggregateversion": "9" * 30}), b"{}", "aggregateversion", id="huge"
+            ),
+            pytest.param(lambda headers: headers.update({"ce-type": "a\x00b"}), b"{}", "published on", id="U+0000"),
+            pytest.param(lambda headers: None, b'{"a": 1e999}', "have an end", id="a number without end"),
         ],
     )
     async def test_message_that_is_no_event_is_kept_and_passed_by(
