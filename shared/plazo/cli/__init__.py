@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from plazo.cli import evidence, ledger, policy
+from plazo.cli import backup, evidence, ledger, policy
 from plazo.cli.terminal import IN_THE_WAY, NO, console, fail
 from plazo.events.envelope import SERVICES
 from plazo.kernel.errors import PlazoError
@@ -29,6 +29,8 @@ app = typer.Typer(
 app.add_typer(policy.app, name="policy")
 app.command(name="evidence")(evidence.evidence)
 app.add_typer(ledger.app, name="ledger")
+app.command()(backup.backup)
+app.command()(backup.restore)
 
 Data = Annotated[Path, typer.Option("--data", help="folder that holds everything", envvar="PLAZO_DATA")]
 Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="port of the one address", envvar="PLAZO_PORT")]

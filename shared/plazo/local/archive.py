@@ -1,0 +1,205 @@
+"""The file of a back-up: a tar archive whose last member, `manifest.json`, names every other with its checksum.
+
+A file without its manifest is not whole; one that differs from it by a byte is refused.
+"""
+
+import hashlib
+import os
+import re
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import BytesIO, RawIOBase
+from pathlib import Path
+from typing import IO, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from plazo.events.envelope import SERVICES
+from plazo.kernel.errors import Kind, PlazoError
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+_PIECE = 1024 * 1024
+_MEMBER = re.compile(rf"(databases/({'|'.join(SERVICES)})\.dump|secrets\.json|desk\.json|attachments/.+)")
+
+
+class BackupError(PlazoError):
+    """A back-up cannot be taken or put back; the message is one sentence that says why."""
+
+    kind = Kind.CONFLICT
+    code = "backup"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DumpedDatabase(_Model):
+    """What a database held: its version, and how many rows in each table."""
+
+    revision: str
+    rows: dict[str, int]
+
+
+class StoredFile(_Model):
+    """One file of the archive, in bytes."""
+
+    size: int
+    sha256: str
+
+
+class Manifest(_Model):
+    """What a back-up holds, and as of when."""
+
+    format: int
+    plazo: str
+    postgres: str
+    taken_at: AwareDatetime
+    databases: dict[str, DumpedDatabase]
+    files: dict[str, StoredFile]
+
+    @property
+    def has_secrets(self) -> bool:
+        """Whether the passwords and keys of the installation are inside."""
+        return "secrets.json" in self.files
+
+
+class ArchiveWriter:
+    """Adds files to an archive, and takes their checksums on the way."""
+
+    def __init__(self, tar: tarfile.TarFile) -> None:
+        self._tar = tar
+        self.files: dict[str, StoredFile] = {}
+
+    def add(self, name: str, file: Path) -> None:
+        """Add a file. :raises OSError: if it cannot be read whole"""
+        with file.open("rb") as content:
+            about = tarfile.TarInfo(name)
+            about.size = os.fstat(content.fileno()).st_size
+            about.mode = 0o600
+            reading = _Hashing(content)
+            self._tar.addfile(about, reading)
+        self.files[name] = StoredFile(size=about.size, sha256=reading.digest.hexdigest())
+
+    def finish(self, manifest: Manifest) -> None:
+        """Add the manifest, which makes the archive whole."""
+        content = manifest.model_dump_json(indent=2).encode()
+        about = tarfile.TarInfo(MANIFEST)
+        about.size, about.mode = len(content), 0o600
+        self._tar.addfile(about, BytesIO(content))
+
+
+class _Hashing(RawIOBase):
+    """Reads a file, and takes its checksum."""
+
+    def __init__(self, content: IO[bytes]) -> None:
+        super().__init__()
+        self._content = content
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        """Read, as a file does."""
+        piece = self._content.read(size)
+        self.digest.update(piece)
+        return piece
+
+
+@contextmanager
+def written_archive(target: Path) -> Iterator[ArchiveWriter]:
+    """Write an archive beside `target`, readable by its owner alone, and give it its name when it is whole.
+
+    :raises BackupError: if there is a file of that name
+    """
+    if target.exists():
+        raise BackupError(f"{target} is there already: choose another name")
+    draft = target.with_name(f".{target.name}.draft")
+    draft.unlink(missing_ok=True)
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as output:
+            with tarfile.open(fileobj=output, mode="w", format=tarfile.PAX_FORMAT) as tar:
+                yield ArchiveWriter(tar)
+            output.flush()
+            os.fsync(output.fileno())
+        draft.rename(target)
+        _sync_folder(target.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class ArchiveReader:
+    """An archive as it was found."""
+
+    def __init__(self, file: Path, tar: tarfile.TarFile, manifest: Manifest) -> None:
+        self._file = file
+        self._tar = tar
+        self.manifest = manifest
+
+    @classmethod
+    @contextmanager
+    def open(cls, file: Path) -> Iterator[Self]:
+        """Open an archive and read its manifest. :raises BackupError: if it is not one, or not whole"""
+        try:
+            tar = tarfile.open(file, mode="r:")  # noqa: SIM115  # closed below
+        except OSError as error:
+            raise BackupError(f"cannot read {file}: {error.strerror or error}") from error
+        except tarfile.TarError as error:
+            raise BackupError(f"{file} is not a back-up of Plazo: {error}") from error
+        with tar:
+            try:
+                content = tar.extractfile(MANIFEST)
+                manifest = _read_manifest(file, content.read() if content is not None else b"")
+            except (tarfile.TarError, KeyError) as error:
+                raise BackupError(f"{file} is not a whole back-up of Plazo: its {MANIFEST} is missing") from error
+            yield cls(file, tar, manifest)
+
+    def extract(self, folder: Path) -> None:
+        """Write every file into `folder`. :raises BackupError: unless all of it is what the manifest says"""
+        missing = set(self.manifest.files)
+        for member in self._tar:
+            if member.name == MANIFEST:
+                continue
+            if member.name not in missing or not member.isreg():
+                raise BackupError(f"{self._file} was altered: {member.name} does not belong there")
+            missing.remove(member.name)
+            try:
+                self._extract(member, folder / member.name)
+            except tarfile.TarError as error:
+                raise BackupError(f"{self._file} is damaged at {member.name}: {error}") from error
+        if missing:
+            raise BackupError(f"{self._file} is not whole: {', '.join(sorted(missing)[:5])} missing")
+
+    def _extract(self, member: tarfile.TarInfo, target: Path) -> None:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        content = self._tar.extractfile(member)
+        assert content is not None
+        reading = _Hashing(content)
+        with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as output:
+            while piece := reading.read(_PIECE):
+                output.write(piece)
+            size = output.tell()
+        if StoredFile(size=size, sha256=reading.digest.hexdigest()) != self.manifest.files[member.name]:
+            raise BackupError(f"{self._file} was damaged or altered: {member.name} is not what was stored")
+
+
+def _read_manifest(file: Path, content: bytes) -> Manifest:
+    with suppress(ValidationError):
+        manifest = Manifest.model_validate_json(content)
+        if manifest.format != FORMAT:
+            raise BackupError(
+                f"{file} has format {manifest.format}, this version reads {FORMAT}: use the version that wrote it, "
+                f"plazo {manifest.plazo}, or a newer one"
+            )
+        strange = [name for name in manifest.files if not _MEMBER.fullmatch(name) or ".." in name.split("/")]
+        needed = {f"databases/{service}.dump" for service in SERVICES} - set(manifest.files)
+        if not strange and not needed and set(manifest.databases) == set(SERVICES):
+            return manifest
+    raise BackupError(f"the {MANIFEST} in {file} is not one that Plazo wrote")

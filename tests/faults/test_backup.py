@@ -1,0 +1,206 @@
+"""A back-up under load, restored into an empty place, is the same house, and goes on; a bad file is refused."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from harness import Client, DeskUnderTest, House, clock_of, eventually, running_house
+
+from plazo.events.envelope import SERVICES
+from plazo.local import backup
+from plazo.local.folder import DataFolder, ProgramState, StackState
+from tickets.repository.search import read_feed
+
+OCTETS = {"Content-Type": "application/octet-stream"}
+
+
+@contextmanager
+def seen_as_running(house: House) -> Iterator[Path]:
+    """Let the house's data folder look as that of `plazo up`, which holds its lock and says where its database is."""
+    data = house.postgres.cluster.parent
+    folder = DataFolder(data)
+    folder.enter(address="the tests")
+    folder.save_state(
+        StackState("http://house", 0, {"postgres": ProgramState(pid=0, port=house.postgres.port, log="")})
+    )
+    yield data
+    folder.leave()
+
+
+async def grow_old(house: House) -> None:
+    """Let the cluster have seen more transactions than a new one has."""
+    connection = await asyncpg.connect(house.postgres.dsn("plazo_tickets"))
+    try:
+        await connection.execute(
+            "DO $$ BEGIN FOR number IN 1..20000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$"
+        )
+    finally:
+        await connection.close()
+
+
+async def tell_a_story(desk: DeskUnderTest) -> dict[str, Any]:
+    """Fill a desk: a ticket with clocks, a breach, its escalation, a charge, a file and a secret."""
+    admin = desk.admin
+    await desk.publish("smartcloud")
+    contract = await desk.customer("smartcloud", plan="dedicated")
+    [account] = (await admin.ok("GET", "/v1/accounts", params={"contract": contract["contract_id"]}))["items"]
+    await admin.ok("POST", f"/v1/accounts/{account['account_id']}/grants", json={"quantity": 7, "reason": "factura 17"})
+    await desk.settled()
+    ticket = await desk.open_ticket(contract, facts={"business_impact": "material"})
+    path = f"/v1/tickets/{ticket['ticket_id']}"
+    await admin.ok("POST", f"{path}/replies", json={"text": "Lo miramos"})
+    await admin.ok("POST", f"{path}/attachments", params={"name": "a.txt"}, content=b"siete", headers=OCTETS)
+    await admin.ok("POST", f"{path}/secrets", json={"label": "VPN", "value": "Tr0ub4dor"})
+    work = {"ticket_id": ticket["ticket_id"], "started_at": "2026-05-04T11:30:00Z", "minutes": 61, "description": "x"}
+    await admin.ok("POST", "/v1/work", json=work)
+    await admin.ok("POST", f"/v1/desks/{desk.desk_id}/clock", json={"advance": "5h"})
+    return contract | {"ticket_id": ticket["ticket_id"], "account_id": account["account_id"]}
+
+
+async def everything(client: Client, told: dict[str, Any]) -> dict[str, Any]:
+    """Return all that can be read of the story."""
+    ticket = told["ticket_id"]
+    paths = {
+        "evidence": f"/v1/tickets/{ticket}/evidence",
+        "chain": f"/v1/tickets/{ticket}/timeline/verification",
+        "clocks": f"/v1/clocks?ticket={ticket}",
+        "escalations": f"/v1/escalations?ticket={ticket}",
+        "messages": f"/v1/messages?ticket={ticket}",
+        "account": f"/v1/accounts/{told['account_id']}",
+        "work": f"/v1/work?ticket={ticket}",
+        "ledger": "/v1/ledger/verification",
+        "policies": "/v1/policies",
+        "attachments": f"/v1/tickets/{ticket}/attachments",
+    }
+    found = {name: await client.ok("GET", path) for name, path in paths.items()}
+    # Seals are set by and by.
+    found["ledger"] = {name: found["ledger"][name] for name in ("agrees", "faults", "transactions", "entries")}
+    return found
+
+
+async def work_on(desk: DeskUnderTest, contract: dict[str, Any], stop: asyncio.Event) -> list[str]:
+    """Open tickets and answer them until told to stop; returns those whose reply was accepted too."""
+    done = []
+    while not stop.is_set():
+        body = {"contract_id": contract["contract_id"], "subject": "s", "description": "d", "channel": "email"}
+        opened = await desk.admin.ok("POST", "/v1/tickets", json=body)
+        await desk.admin.ok("POST", f"/v1/tickets/{opened['ticket_id']}/replies", json={"text": "Hola"})
+        done.append(opened["ticket_id"])
+    return done
+
+
+async def readers_ahead(house: House) -> list[Any]:
+    """Return what a service has taken in and its announcer does not know."""
+    announced = {
+        name: {row["aggregate_id"]: row["version"] for row in await house.fetch(name, "SELECT * FROM outbox_version")}
+        for name in SERVICES
+    }
+    return [
+        (reader, row["producer"], row["aggregate_id"])
+        for reader in SERVICES
+        for row in await house.fetch(reader, "SELECT producer, aggregate_id, version FROM inbox_position")
+        if announced[row["producer"]].get(row["aggregate_id"], 0) < row["version"]
+    ]
+
+
+async def test_a_restored_house_is_the_same_and_goes_on(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await grow_old(house)
+    desk, busy = await house.new_desk(), await house.new_desk()
+    told = await tell_a_story(desk)
+    await busy.publish("expande")
+    contract = await busy.customer("expande", plan="basic")
+    before = await everything(desk.admin, told)
+    assert before["chain"]["intact"]
+    assert before["ledger"]["agrees"]
+
+    # Tickets that are opened just before and just after the snapshot of their service, and before the others'.
+    take_snapshot, around = backup._take_snapshot, []
+
+    async def open_around(connection: asyncpg.Connection) -> backup._Snapshot:
+        if not around:
+            around.append(await busy.admin.ok("POST", "/v1/tickets", json=_ticket(contract)))
+            snapshot = await take_snapshot(connection)
+            around.append(await busy.admin.ok("POST", "/v1/tickets", json=_ticket(contract)))
+            await asyncio.sleep(0.5)  # it would be everywhere by now
+            return snapshot
+        return await take_snapshot(connection)
+
+    monkeypatch.setattr(backup, "_take_snapshot", open_around)
+    stop = asyncio.Event()
+    working = [asyncio.create_task(work_on(busy, contract, stop)) for _ in range(2)]
+    file = tmp_path / "backup.tar"
+    with seen_as_running(house) as data:
+        manifest = await backup.back_up(data, file)
+        stop.set()
+    answered = [ticket for task in working for ticket in await task]
+    assert answered, "nothing was done meanwhile"
+
+    copy = tmp_path / "elsewhere" / "copy"
+    copy.parent.mkdir()
+    assert await backup.restore(file, copy, durable=False) == manifest
+    assert (copy / "secrets.json").read_bytes() == (data / "secrets.json").read_bytes()
+    assert sorted(path.name for path in copy.parent.iterdir()) == ["copy"]
+
+    async with running_house(copy) as restored:
+        assert await readers_ahead(restored) == []
+        desk, busy = moved(desk, restored), moved(busy, restored)
+        await desk.settled()
+        await busy.settled()
+        assert await everything(desk.admin, told) == before
+        [attached] = before["attachments"]["items"]
+        content = await desk.admin.get(f"/v1/attachments/{attached['attachment_id']}/content")
+        assert content.content == b"siete"
+        # What had not left tickets arrived; what it did not know then is nowhere.
+        kept, gone = around
+        assert clock_of(await busy.ticket(kept), "first_response")["state"] == "running"
+        await busy.admin.refused(404, "GET", f"/v1/tickets/{gone['ticket_id']}")
+        assert (await busy.admin.ok("GET", f"/v1/clocks?ticket={gone['ticket_id']}"))["items"] == []
+        known = {row["ticket_id"] for row in await restored.fetch("tickets", "SELECT ticket_id FROM ticket")}
+        for ticket_id in known & {UUID(ticket) for ticket in answered}:
+            assert (await busy.ticket({"ticket_id": ticket_id}))["clocks"]
+        # It goes on: a timer that was set before fires, a new ticket goes all the way, cursors of streams are good.
+        moved_on = await desk.advance(to="2026-05-08T13:00:00Z")
+        assert moved_on["fired"] > 0
+        cursor = await last_entry(restored)
+        new = await busy.open_ticket(contract)
+        assert clock_of(new, "first_response")["state"] == "running"
+        assert await feed(restored, busy, behind=cursor) == {new["ticket_id"]}
+        assert await readers_ahead(restored) == []
+
+
+async def last_entry(house: House) -> tuple[int, int]:
+    """Return where a stream of timelines would be resumed."""
+    [row] = await house.fetch(
+        "tickets", "SELECT transaction_id, seq FROM timeline_entry ORDER BY transaction_id DESC, seq DESC LIMIT 1"
+    )
+    return row["transaction_id"], row["seq"]
+
+
+async def feed(house: House, desk: DeskUnderTest, *, behind: tuple[int, int]) -> set[str]:
+    """Return the tickets that a stream shows behind a cursor, when nothing is under way any more."""
+
+    async def settled() -> list[Any]:
+        async with house.runtime("tickets").database.system.acquire() as connection:
+            rows = await read_feed(
+                connection, after=behind, ticket_id=None, customer_id=None, with_internal=True, limit=200
+            )
+        return rows if all(row["is_settled"] for row in rows) else []
+
+    return {str(row["ticket_id"]) for row in await eventually(settled)}
+
+
+def _ticket(contract: dict[str, Any]) -> dict[str, Any]:
+    return {"contract_id": contract["contract_id"], "subject": "s", "description": "d", "channel": "email"}
+
+
+def moved(desk: DeskUnderTest, house: House) -> DeskUnderTest:
+    """Return the same desk, with the same key, in another house."""
+    token = desk.admin.headers["Authorization"].removeprefix("Bearer ")
+    return DeskUnderTest(house=house, desk_id=desk.desk_id, admin=house.client(token))

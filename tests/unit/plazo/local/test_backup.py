@@ -1,0 +1,149 @@
+"""What a restore refuses, before anything is started: each with a sentence that says why."""
+
+import re
+import tarfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from plazo.events.envelope import SERVICES
+from plazo.local.archive import ArchiveReader, BackupError, DumpedDatabase, Manifest, written_archive
+from plazo.local.backup import back_up, restore
+
+
+def write(folder: Path, *, revision: str = "202611210001", format_: int = 1, secrets: bool = True) -> Path:
+    """Write a whole archive whose dumps hold nothing of worth."""
+    content = folder / "content"
+    target = folder / "backup.tar"
+    with written_archive(target) as archive:
+        for name in (*(f"databases/{service}.dump" for service in SERVICES), "attachments/a/b"):
+            content.write_text(f"{name} " * 1000)
+            archive.add(name, content)
+        if secrets:
+            content.write_text('{"nats": "psecret"}')
+            archive.add("secrets.json", content)
+        archive.finish(
+            Manifest(
+                format=format_,
+                plazo="0.1",
+                postgres="18",
+                taken_at=datetime(2026, 5, 4, tzinfo=UTC),
+                databases={service: DumpedDatabase(revision=revision, rows={}) for service in SERVICES},
+                files=archive.files,
+            )
+        )
+    return target
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def cut(file: Path, length: int) -> None:
+    file.write_bytes(file.read_bytes()[:length])
+
+
+def flip(file: Path, text: bytes) -> None:
+    """Change one bit behind the first occurrence of `text`."""
+    content = bytearray(file.read_bytes())
+    content[content.index(text) + len(text) + 600] ^= 1
+    file.write_bytes(content)
+
+
+def append(file: Path, name: str, content: bytes = b"x") -> None:
+    with tarfile.open(file, "a") as tar:
+        about = tarfile.TarInfo(name)
+        about.size = len(content)
+        tar.addfile(about, BytesIO(content))
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        pytest.param(lambda file: cut(file, 30_000), "not a whole back-up", id="cut in a dump"),
+        pytest.param(lambda file: cut(file, 0), "not a back-up", id="empty"),
+        pytest.param(lambda file: file.unlink(), "cannot read", id="not there"),
+        pytest.param(lambda file: file.write_bytes(b"PGDMP" * 1000), "not a back-up", id="something else"),
+        pytest.param(lambda file: flip(file, b"databases/billing.dump"), "damaged or altered", id="one bit of a dump"),
+        pytest.param(lambda file: flip(file, b"attachments/a/b"), "damaged or altered", id="one bit of a file"),
+        pytest.param(lambda file: append(file, "postgres/PG_VERSION"), "does not belong there", id="a file more"),
+        pytest.param(lambda file: append(file, "secrets.json"), "does not belong there", id="a second secrets.json"),
+        pytest.param(lambda file: append(file, "manifest.json"), "not one that Plazo wrote", id="another manifest"),
+    ],
+)
+async def test_a_file_that_is_not_what_was_written_is_refused(
+    tmp_path: Path, harm: Callable[[Path], object], reason: str
+) -> None:
+    file = write(tmp_path)
+    harm(file)
+    with pytest.raises(BackupError, match=reason):
+        await restore(file, tmp_path / "data")
+    assert names(tmp_path) <= {"content", "backup.tar"}
+
+
+async def test_a_newer_version_is_refused_and_named(tmp_path: Path) -> None:
+    file = write(tmp_path, revision="999912310001")
+    with pytest.raises(BackupError, match=r"newer version, plazo 0\.1 \(tickets at 999912310001"):
+        await restore(file, tmp_path / "data")
+
+
+async def test_a_format_of_later_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BackupError, match="has format 2, this version reads 1"):
+        await restore(write(tmp_path, format_=2), tmp_path / "data")
+
+
+async def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "mine").touch()
+    with pytest.raises(BackupError, match="is not empty"):
+        await restore(write(tmp_path), data)
+    assert names(data) == {"mine"}
+
+
+async def test_without_secrets_inside_they_are_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(BackupError, match="--secrets"):
+        await restore(write(tmp_path, secrets=False), tmp_path / "data")
+
+
+async def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
+    file = write(tmp_path)
+    before = file.read_bytes()
+    with pytest.raises(BackupError, match="is there already"):
+        write(tmp_path)
+    assert file.read_bytes() == before
+
+
+async def test_what_is_not_whole_never_has_its_name(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="nothing"), written_archive(tmp_path / "backup.tar") as archive:
+        archive.add("desk.json", tmp_path / "nothing")
+    assert names(tmp_path) == set()
+
+
+async def test_a_folder_that_is_no_plazo_is_not_backed_up(tmp_path: Path) -> None:
+    with pytest.raises(BackupError, match="is not the data folder"):
+        await back_up(tmp_path, tmp_path / "backup.tar")
+    assert names(tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    "name", ["attachments/../secrets.json", "../etc/passwd", "/etc/passwd", "attachments/a/../../b"]
+)
+async def test_a_name_that_leads_out_is_refused(tmp_path: Path, name: str) -> None:
+    file, other = write(tmp_path), tmp_path / "other.tar"
+    with ArchiveReader.open(file) as archive:
+        found = archive.manifest
+    with tarfile.open(other, "w") as tar:
+        content = found.model_copy(update={"files": {**found.files, name: found.files["secrets.json"]}})
+        about = tarfile.TarInfo("manifest.json")
+        about.size = len(text := content.model_dump_json().encode())
+        tar.addfile(about, BytesIO(text))
+    with pytest.raises(BackupError, match=re.escape("not one that Plazo wrote")):
+        await restore(other, tmp_path / "data")
+
+
+async def test_only_its_owner_reads_it(tmp_path: Path) -> None:
+    assert write(tmp_path).stat().st_mode & 0o777 == 0o600
