@@ -19,6 +19,7 @@ _LONGEST_TEXT = 1 << 20
 _LONGEST_EVENT = timedelta(days=366)
 _MOST_DATES = 10_000
 _MOST_EVENTS = 1_000
+_MOST_LOOKED_AT = 500_000  # days that rules may make us look at
 _WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _RULE_PARTS = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "BYMONTH", "BYMONTHDAY", "BYDAY", "WKST"}
 _ONE_DAY = timedelta(days=1)
@@ -35,7 +36,7 @@ def import_holidays(text: str, *, last: date = LAST_HOLIDAY) -> HolidayLayer:
     calendar = _read(text)
     faults: list[Fault] = []
     dates: dict[date, str] = {}
-    read = 0
+    read = looked_at = 0
     events = calendar.walk("VEVENT")
     if len(events) > _MOST_EVENTS:
         raise _invalid(f"the calendar has {len(events)} events: expected at most {_MOST_EVENTS}")
@@ -43,6 +44,9 @@ def import_holidays(text: str, *, last: date = LAST_HOLIDAY) -> HolidayLayer:
         if str(event.get("STATUS", "")).upper() == "CANCELLED":
             continue
         summary = str(event.get("SUMMARY", "")).strip()
+        looked_at += _days_to_look_at(event, last)
+        if looked_at > _MOST_LOOKED_AT:
+            raise _invalid("the rules of the calendar name too many months: expected fewer repeated events")
         try:
             for day in _event_dates(event, last):
                 dates[day] = dates.get(day) or summary
@@ -106,6 +110,13 @@ def _event_dates(event: Any, last: date) -> Iterator[date]:
         for day in (first + timedelta(days=offset) for offset in range(length.days)):
             if first not in excluded and FIRST_YEAR <= day.year <= LAST_YEAR:
                 yield day
+
+
+def _days_to_look_at(event: Any, last: date) -> int:
+    """Return about how many days a repeated event makes us look at: whole months of each year."""
+    rule = event.get("RRULE")
+    months = rule.get("BYMONTH", [1]) if isinstance(rule, dict) else []
+    return len(set(map(str, months))) * 31 * (last.year - FIRST_YEAR) if isinstance(months, list) else 0
 
 
 def _all_day(event: Any, name: str) -> date:

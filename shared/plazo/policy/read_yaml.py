@@ -1,7 +1,7 @@
 """Read hand-written YAML into plain data, remembering the line of everything, refusing what a contract never needs.
 
 YAML 1.2 as its core schema has it, without fractions and dates: those stay text, for the document's own types to read.
-Anchors, aliases, tags, duplicate keys, a second document, more than 1 MiB and more than 30 levels are faults.
+Anchors, aliases, tags, duplicate keys, a second document, more than 1 MiB, 30 levels or 20,000 values are faults.
 """
 
 import re
@@ -24,6 +24,7 @@ from plazo.kernel.errors import Fault
 
 LARGEST = 1 << 20
 DEEPEST = 30
+MOST_VALUES = 20_000  # ten times what the longest contract has; many more take seconds
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _WORDS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -96,6 +97,7 @@ class _Builder:
         self.parsed = Parsed()
         self._open: list[_Open] = []
         self._documents = 0
+        self._values = 0
 
     def refuse(self, message: str, line: int | None, pointer: str = "") -> None:
         self.parsed.faults.append(Fault(pointer, message, line))
@@ -116,6 +118,10 @@ class _Builder:
         return True
 
     def _take_node(self, event: Any, line: int) -> bool:
+        self._values += 1
+        if self._values > MOST_VALUES:
+            self.refuse(f"more than {MOST_VALUES:,} values; expected fewer", line)
+            return False
         if isinstance(event, AliasEvent):
             self.refuse(f"alias *{event.anchor}; expected the value itself, aliases are not used here", line)
             self._take_scalar(None, line)

@@ -2,13 +2,15 @@
 
 import csv
 import io
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from plazo.kernel.foreign_json import read_foreign_json, without_controls
+
 #: The columns of a CSV; any other is a fact of the work.
 COLUMNS = ("reference", "ticket", "started_at", "minutes", "description", "quote_id")
+_LONGEST_NUMBER = 12  # digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ def _read_json(content: str) -> Iterator[WorkLine]:
         if not text.strip():
             continue
         try:
-            values = json.loads(text)
-        except (ValueError, RecursionError):
+            values = read_foreign_json(text)
+        except ValueError:
             yield WorkLine(number, {}, "expected a JSON object")
             continue
         if isinstance(values, dict):
@@ -47,9 +49,9 @@ def _read_json(content: str) -> Iterator[WorkLine]:
 
 
 def _read_csv(content: str) -> Iterator[WorkLine]:
-    rows = csv.reader(io.StringIO(content.removeprefix("\ufeff"), newline=""))
-    header = [name.strip() for name in next(rows, [])]
+    rows = csv.reader(io.StringIO(without_controls(content.removeprefix("\ufeff")), newline=""))
     try:
+        header = [name.strip() for name in next(rows, [])]
         for row in rows:
             if not any(row):
                 continue
@@ -58,8 +60,8 @@ def _read_csv(content: str) -> Iterator[WorkLine]:
                 continue
             given = {name: value.strip() for name, value in zip(header, row, strict=True) if value.strip()}
             values: dict[str, Any] = {name: value for name, value in given.items() if name in COLUMNS}
-            if str(values.get("minutes", "")).isdecimal():
-                values["minutes"] = int(values["minutes"])
+            if (minutes := str(values.get("minutes", ""))).isdecimal() and len(minutes) <= _LONGEST_NUMBER:
+                values["minutes"] = int(minutes)
             yield WorkLine(
                 rows.line_num, values | {"facts": {k: _fact(v) for k, v in given.items() if k not in COLUMNS}}
             )
@@ -70,4 +72,4 @@ def _read_csv(content: str) -> Iterator[WorkLine]:
 def _fact(text: str) -> bool | int | str:
     if text in {"true", "false"}:
         return text == "true"
-    return int(text) if len(text) < 13 and text.removeprefix("-").isdecimal() else text
+    return int(text) if len(text) <= _LONGEST_NUMBER and text.removeprefix("-").isdecimal() else text

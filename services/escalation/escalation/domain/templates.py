@@ -20,6 +20,7 @@ from plazo.policy.handling import PLACEHOLDERS
 VARIABLES = PLACEHOLDERS | {"customer", "contact", "role"}
 
 LONGEST_RESULT = 200_000
+DEEPEST = 30  # beyond, compiling takes seconds, and then fails
 
 _FILTERS = frozenset({"upper", "lower", "capitalize", "title", "trim", "truncate", "default", "e", "escape"})
 _NODES = (
@@ -39,6 +40,9 @@ _NODES = (
     nodes.Filter,
     nodes.Keyword,
 )
+
+
+_TOO_DEEP = f"nested too deeply; expected at most {DEEPEST} levels of conditions, operators and filters"
 
 
 class RenderFailed(Exception):
@@ -72,11 +76,16 @@ def check_template(source: str, *, pointer: str) -> list[Fault]:
     except TemplateSyntaxError as error:
         return [Fault(pointer, error.message or "not a template", line=error.lineno)]
     except RecursionError:
-        return [Fault(pointer, "nested too deeply")]
+        return [Fault(pointer, _TOO_DEEP)]
+    except ValueError as error:  # a number of thousands of digits
+        return [Fault(pointer, f"not a template: {error}")]
     return [Fault(pointer, message, line=line) for line, message in _faults(tree)]
 
 
-def _faults(node: nodes.Node) -> Iterator[tuple[int, str]]:
+def _faults(node: nodes.Node, levels: int = DEEPEST) -> Iterator[tuple[int, str]]:
+    if levels == 0:
+        yield node.lineno, _TOO_DEEP
+        return
     for child in node.iter_child_nodes():
         if not isinstance(child, _NODES):
             word = type(child).__name__.lower()
@@ -86,7 +95,7 @@ def _faults(node: nodes.Node) -> Iterator[tuple[int, str]]:
             yield child.lineno, f"unknown variable {child.name!r}; expected one of {', '.join(sorted(VARIABLES))}"
         if isinstance(child, nodes.Filter) and child.name not in _FILTERS:
             yield child.lineno, f"unknown filter {child.name!r}; expected one of {', '.join(sorted(_FILTERS))}"
-        yield from _faults(child)
+        yield from _faults(child, levels - 1)
 
 
 def fill_words(words: OwnWords, values: Mapping[str, str]) -> tuple[Words, str | None]:
@@ -109,7 +118,7 @@ def _fill(source: str, values: Mapping[str, str], *, autoescape: bool) -> str:
             if length > LONGEST_RESULT:
                 raise RenderFailed(f"the result is longer than {LONGEST_RESULT:,} characters")
             parts.append(part)
-    except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
+    except (TemplateError, TypeError, ValueError, ArithmeticError, SyntaxError, RecursionError) as error:
         raise RenderFailed(str(error) or type(error).__name__) from error
     return "".join(parts)
 

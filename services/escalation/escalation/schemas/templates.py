@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 from escalation.schemas.words import Reference, Words
 from plazo.runtime.inputs import Input, Prose, View
 
-Subject = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+Subject = Annotated[Prose, StringConstraints(max_length=1000)]
 Body = Annotated[Prose, StringConstraints(max_length=20_000)]
 
 

@@ -107,7 +107,7 @@ class Alert(BaseModel):
     annotations: dict[str, str] = Field(default_factory=dict)
     started_at: Instant = Field(alias="startsAt")
     ended_at: str | None = Field(default=None, alias="endsAt", description="read if the alert is resolved")
-    fingerprint: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    fingerprint: Annotated[Line, StringConstraints(max_length=200)]
 
 
 class AlertGroup(BaseModel):

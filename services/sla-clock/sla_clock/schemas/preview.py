@@ -5,14 +5,14 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from plazo.runtime.inputs import Fact, Input, Instant, Name, View
+from plazo.runtime.inputs import Fact, Input, Instant, Line, Name, View
 
 
 class PreviewInput(Input):
     """A ticket that might be opened, under a published policy or the text of one."""
 
     policy: Name | None = None
-    version: Annotated[str, StringConstraints(min_length=1, max_length=32)] | None = None
+    version: Annotated[Line, StringConstraints(max_length=32)] | None = None
     document: Annotated[str, StringConstraints(min_length=1, max_length=1_048_576)] | None = None
     facts: dict[Name, Fact] = Field(default_factory=dict, max_length=100)
     opened_at: Instant

@@ -17,7 +17,7 @@ class Published(Input):
     """A calendar of a published policy version; without a `version`, the one in force."""
 
     policy: Name
-    version: Annotated[str, StringConstraints(min_length=1, max_length=32)] | None = None
+    version: Annotated[Line, StringConstraints(max_length=32)] | None = None
     calendar: Name
 
 

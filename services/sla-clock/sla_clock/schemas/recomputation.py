@@ -13,7 +13,7 @@ from sla_clock.schemas.field import Identifier
 
 MOST_TICKETS = 10_000
 
-Version = Annotated[str, StringConstraints(min_length=1, max_length=32)]
+Version = Annotated[Line, StringConstraints(max_length=32)]
 
 
 class RecomputationInput(Input):

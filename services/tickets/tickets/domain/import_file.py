@@ -1,10 +1,10 @@
 """A file of another desk's tickets, line by line: CSV or JSON lines."""
 
 import csv
-import json
 from collections.abc import Iterator
 from typing import Any, TextIO
 
+from plazo.kernel.foreign_json import read_foreign_json
 from tickets.domain.email import clean_text
 
 Faults = list[dict[str, Any]]
@@ -24,11 +24,11 @@ def _read_json_lines(file: TextIO) -> Iterator[tuple[int, dict[str, Any] | None,
             yield number, None, [fault("", f"expected at most {_LONGEST_LINE:,} characters in a line")]
             continue
         try:
-            row = json.loads(text)
-        except (ValueError, RecursionError):
+            row = read_foreign_json(text)
+        except ValueError:
             row = None
         if isinstance(row, dict):
-            yield number, _clean(row), []
+            yield number, row, []
         else:
             yield number, None, [fault("", "expected a JSON object in the line")]
 
@@ -59,37 +59,27 @@ def _read_csv(file: TextIO) -> Iterator[tuple[int, dict[str, Any] | None, Faults
 def _of_columns(row: dict[str, str]) -> dict[str, Any]:
     """Return a row as a JSON line would say it: an empty field is absent, `facts.NAME` a fact, `replies` is JSON."""
     body: dict[str, Any] = {}
+    facts: dict[str, bool | int | str] = {}
     for column, text in row.items():
         value = clean_text(text).strip()
         if not value:
             continue
         if column.startswith("facts."):
-            body.setdefault("facts", {})[column.removeprefix("facts.")] = _plain(value)
+            facts[clean_text(column.removeprefix("facts."))] = _plain(value)
         elif column == "replies":
             try:
-                body[column] = _clean(json.loads(value))
-            except (ValueError, RecursionError):
+                body[column] = read_foreign_json(value)
+            except ValueError:
                 body[column] = value
         else:
-            body[column] = value
-    return body
+            body[clean_text(column)] = value
+    return body | ({"facts": facts} if facts else {})
 
 
 def _plain(value: str) -> bool | int | str:
     if value in ("true", "false"):
         return value == "true"
     return int(value) if value.isascii() and value.isdecimal() and len(value) <= 12 else value
-
-
-def _clean(value: Any) -> Any:
-    """Return JSON that PostgreSQL keeps."""
-    if isinstance(value, str):
-        return clean_text(value)
-    if isinstance(value, dict):
-        return {clean_text(str(name)): _clean(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_clean(one) for one in value]
-    return None if isinstance(value, float) and value != value else value  # noqa: PLR0124  # not a number
 
 
 def fault(pointer: str, message: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from html import unescape
 from typing import Any, Literal, get_args
 
 from plazo.kernel.errors import Fault, PlazoError
+from plazo.kernel.foreign_json import DEEPEST
 from plazo.kernel.time import parse_instant
 from tickets.domain.email import clean_text, display_subject
 from tickets.domain.quoting import text_of_html
@@ -158,7 +159,19 @@ def _read_item(mapping: PostMapping, item: Any, payload: Any) -> Item | Unmapped
 
 
 def _filled(template: str, item: Any, payload: Any) -> str:
-    return clean_text(_HOLE.sub(lambda hole: _hole(hole[1], item, payload), template))[:_LONGEST].strip()
+    """Fill a template in, as far as anybody reads; what stands in it twice is looked up once."""
+    parts: list[str] = []
+    known: dict[str, str] = {}
+    length = place = 0
+    for hole in _HOLE.finditer(template):
+        if hole[1] not in known:
+            known[hole[1]] = _hole(hole[1], item, payload)
+        parts += template[place : hole.start()], known[hole[1]]
+        length += len(parts[-2]) + len(parts[-1])
+        place = hole.end()
+        if length > _LONGEST:
+            break
+    return clean_text("".join([*parts, template[place:]]))[:_LONGEST].strip()
 
 
 def _hole(expression: str, item: Any, payload: Any) -> str:
@@ -174,7 +187,7 @@ def _hole(expression: str, item: Any, payload: Any) -> str:
             if is_optional:
                 return ""
             continue
-        return text_of_html(unescape(value)) if wanted == "plain" else value
+        return text_of_html(_unescaped(value)) if wanted == "plain" else value
     raise _Absent(expression.split("|", maxsplit=1)[0].strip().partition(":")[0])
 
 
@@ -192,15 +205,25 @@ def _at(path: str, item: Any, payload: Any) -> Any:
     return found
 
 
-def _shown(value: Any) -> str:
+def _unescaped(text: str) -> str:
+    try:
+        return unescape(text)
+    except ValueError:  # a character's number of thousands of digits
+        return text
+
+
+def _shown(value: Any, levels: int = DEEPEST) -> str:
+    """Return a value as text, as far as anybody reads it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | int | float):
-        return str(value)
+        return str(value)[:_LONGEST]
+    if levels == 0:
+        return "…"
     if isinstance(value, list):
-        return ", ".join(_shown(one) for one in value)
+        return ", ".join(_shown(one, levels - 1) for one in value)[:_LONGEST]
     if isinstance(value, dict):
-        return "\n".join(f"{name}: {_shown(one)}" for name, one in value.items())
+        return "\n".join(f"{name}: {_shown(one, levels - 1)}" for name, one in value.items())[:_LONGEST]
     return ""
 
 
