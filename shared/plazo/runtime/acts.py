@@ -7,11 +7,13 @@ from typing import Any
 
 from starlette.requests import Request
 
+from plazo.runtime.gate import caller_address
 from plazo.runtime.unit_of_work import Claim, Transaction
 
 _INSERT = """
-INSERT INTO administrative_act (desk_id, at, role, label, key_id, action, request, subject, fields, request_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+INSERT INTO administrative_act
+  (desk_id, at, role, label, key_id, action, request, subject, fields, request_id, address)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 """
 # What of an answer tells what was changed; the rest may be secret.
 _TELLING = ("action", "code", "channel", "name", "number", "policy", "role", "state", "version")
@@ -46,7 +48,15 @@ class Act:
             await self._claim.claim(tx)
 
     async def settle(self, tx: Transaction) -> None:
-        """Record the act beside its effect."""
+        """Record the act beside its effect: once, where a request takes several transactions."""
+        request = self._request
+        if not getattr(request.state, "is_on_record", False):
+            await self._record(tx)
+            tx.after_commit(lambda: setattr(request.state, "is_on_record", True))
+        if self._claim is not None:
+            await self._claim.settle(tx)
+
+    async def _record(self, tx: Transaction) -> None:
         request = self._request
         route = request.scope.get("route")
         await tx.connection.execute(
@@ -61,9 +71,8 @@ class Act:
             subject_of(request.path_params, tx.answer),
             fields_of(await request.body()) if self._reads_body else [],
             getattr(request.state, "request_id", None),
+            caller_address(request.scope),
         )
-        if self._claim is not None:
-            await self._claim.settle(tx)
 
 
 def subject_of(path: Mapping[str, Any], answer: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ router = APIRouter(prefix="/v1/audit", tags=["operations"])
 AdministratorCall = Annotated[Call, allow(Role.ADMINISTRATOR)]
 
 _LIST = """
-SELECT seq, at, recorded_at, role, label, key_id, action, request, subject, fields, request_id
+SELECT seq, at, recorded_at, role, label, key_id, action, request, subject, fields, request_id, address
 FROM administrative_act
 WHERE ($1::bigint IS NULL OR seq < $1) AND ($2::text IS NULL OR key_id = $2) AND ($3::text IS NULL OR action = $3)
 ORDER BY seq DESC LIMIT $4
@@ -29,7 +29,8 @@ ORDER BY seq DESC LIMIT $4
 class ActView(View):
     """An administrative act: who (`role`, `label`, `key_id`), what (`action`), to what (`subject`).
 
-    `at` is the desk's present, `recorded_at` the machine's time; `fields` are the names of what was given.
+    `at` is the desk's present, `recorded_at` the machine's time; `fields` are the names of what was given; `address` is
+    where the request came from. What was refused is not an act: it had no effect, and is in the service's log.
     """
 
     seq: int
@@ -43,6 +44,7 @@ class ActView(View):
     subject: dict[str, Any]
     fields: list[str]
     request_id: str | None
+    address: str | None
 
 
 @router.get("")

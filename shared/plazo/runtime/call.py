@@ -14,6 +14,7 @@ from plazo.kernel.errors import InvalidInput, Kind, PlazoError
 from plazo.runtime.acts import OPERATOR, Act, Actor
 from plazo.runtime.idempotency import MAX_LENGTH, IdempotencyClaim, request_hash
 from plazo.runtime.identity import Forbidden, Principal, Role, Unauthenticated
+from plazo.runtime.parameters import check_query
 from plazo.runtime.service import Runtime
 from plazo.runtime.unit_of_work import Cause, Claim, UnitOfWork
 
@@ -144,6 +145,9 @@ def allow(*roles: Role, reads_body: bool = True, recorded: bool | None = None) -
         runtime = runtime_of(request)
         clock_now = runtime.clock.now()
         principal = await runtime.admit(authorization, now=clock_now)
+        request.state.is_admitted = True
+        request.state.is_customer = principal.role is Role.REQUESTER
+        request.state.leaving.append(runtime.limits.hold(principal.desk_id))
         if principal.role not in roles:
             wanted = " or ".join(sorted(role.value for role in roles))
             raise Forbidden(f"the role {principal.role} may not do this; it takes {wanted}")
@@ -151,6 +155,7 @@ def allow(*roles: Role, reads_body: bool = True, recorded: bool | None = None) -
         if not principal.has_scope(runtime.service.name, access):
             name = runtime.service.name.replace("_", "-")
             raise Forbidden(f"this key has not the scope {name}:{access}")
+        check_query(request)
         if idempotency_key is not None and not 1 <= len(idempotency_key) <= MAX_LENGTH:
             raise InvalidInput(f"Idempotency-Key: expected 1 to {MAX_LENGTH} characters, got {len(idempotency_key)}")
         wait = _WAIT.search(prefer or "")
@@ -204,6 +209,8 @@ def allow_operator() -> Any:
             secret.strip().encode(), runtime.settings.operator_key.get_secret_value().encode()
         ):
             raise Unauthenticated("expected the header `Authorization: Bearer …` with the operator key")
+        request.state.is_admitted = True
+        check_query(request)
         return OperatorCall(runtime=runtime, request=request)
 
     operator.roles = ("operator",)  # type: ignore[attr-defined]

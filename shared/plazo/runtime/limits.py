@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from math import ceil
 from time import monotonic
+from uuid import UUID
 
 from plazo.kernel.errors import Kind, PlazoError
 from plazo.runtime.identity import Principal
@@ -31,15 +32,46 @@ class Buckets:
         self._burst = burst
         self._levels: OrderedDict[object, tuple[float, float]] = OrderedDict()
 
+    def wait(self, name: object, *, now: float) -> float:
+        """Return 0, or in how many seconds there will be a request to take from a bucket."""
+        level = self._level(name, now=now)
+        return 0.0 if level >= 1 else (1 - level) / self._per_second
+
+    def _level(self, name: object, *, now: float) -> float:
+        level, at = self._levels.get(name, (self._burst, now))
+        return min(self._burst, level + max(0.0, now - at) * self._per_second)
+
     def take(self, name: object, *, now: float) -> float:
         """Take one request from a bucket; return 0, or in how many seconds there will be one to take."""
-        level, at = self._levels.pop(name, (self._burst, now))
-        level = min(self._burst, level + max(0.0, now - at) * self._per_second)
+        level = self._level(name, now=now)
+        self._levels.pop(name, None)
         has_one = level >= 1
         self._levels[name] = (level - 1 if has_one else level, now)
         if len(self._levels) > _MOST_BUCKETS:
             self._levels.popitem(last=False)
         return 0.0 if has_one else (1 - level) / self._per_second
+
+
+class Shares:
+    """How much of a process each name holds at once, `most` at the most."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._held: dict[object, int] = {}
+
+    def is_full(self, name: object) -> bool:
+        """Tell whether a name holds all it may."""
+        return self._held.get(name, 0) >= self._most
+
+    def enter(self, name: object) -> None:
+        """Hold one more."""
+        self._held[name] = self._held.get(name, 0) + 1
+
+    def leave(self, name: object) -> None:
+        """Hold one less."""
+        left = self._held.pop(name) - 1
+        if left:
+            self._held[name] = left
 
 
 class RequestLimits:
@@ -50,7 +82,21 @@ class RequestLimits:
         burst = settings.request_burst_seconds
         self._keys = Buckets(per_second=of_key, burst=of_key * burst)
         self._desks = Buckets(per_second=of_desk, burst=of_desk * burst)
+        self._at_once = Shares(settings.concurrent_requests_of_one)
         self._seconds = seconds
+
+    def hold(self, desk_id: UUID) -> Callable[[], None]:
+        """Count a request of a desk as being answered, until what is returned is called.
+
+        :raises TooManyRequests: if the desk has as many under way as it may, streams included
+        """
+        if self._at_once.is_full(desk_id):
+            raise TooManyRequests(
+                "as many requests of this desk are being answered as may be at once; come back in 1 s",
+                details={"retry_after_seconds": 1},
+            )
+        self._at_once.enter(desk_id)
+        return lambda: self._at_once.leave(desk_id)
 
     def take(self, principal: Principal) -> None:
         """Count a request. :raises TooManyRequests: saying when to come back"""

@@ -29,6 +29,7 @@ _LONGEST_TOKEN = 8192  # characters
 _LONGEST_SUBJECT = 200
 _LARGEST_DOCUMENT = 262_144  # bytes of keys, or of a provider's description
 _KEY_TYPES = {"RSA": "RSA", "EC": "EC", "OKP": "OKP"}  # what signs without a shared secret
+_TYPES = ("jwt", "at+jwt")  # what is made for something else says so (RFC 8725, 3.11; RFC 9068)
 _LEEWAY_SECONDS = 30
 _FRESH_SECONDS = 600.0
 _RETRY_SECONDS = 30.0  # between two looks at the provider's keys, however many tokens name an unknown one
@@ -173,6 +174,8 @@ class AccessTokens:
             header = jws.extract_compact(token.encode("ascii")).headers()
             if header.get("alg") not in ALGORITHMS or "crit" in header:
                 raise TokenRefused(f"expected a signature by one of {', '.join(ALGORITHMS)}")
+            if str(header.get("typ", "jwt")).lower().removeprefix("application/") not in _TYPES:
+                raise TokenRefused("typ: expected an access token")
             key_id = header.get("kid")
             key = await self._keys.find(key_id if isinstance(key_id, str) else None)
             if key is None:

@@ -64,7 +64,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         "description": HTTPStatus(status).phrase,
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    for status in (400, 401, 403, 404, 409, 412, 413, 414, 422, 429, 431, 503)
+    for status in (400, 401, 403, 404, 408, 409, 412, 413, 414, 415, 422, 429, 431, 503)
 }
 
 
@@ -146,8 +146,19 @@ def _on_invalid_request(request: Request, error: Exception) -> JSONResponse:
 
 def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, StarletteHTTPException)
-    codes = {400: "bad-request", 404: "no-such-path", 405: "method-not-allowed", 413: "body-too-large"}
-    details = {404: f"there is no {request.url.path} here", 413: "the body is larger than this service accepts"}
+    codes = {
+        400: "bad-request",
+        401: "unauthenticated",
+        404: "no-such-path",
+        405: "method-not-allowed",
+        408: "body-too-slow",
+        413: "body-too-large",
+    }
+    details = {
+        404: f"there is no {request.url.path} here",
+        408: "the body did not come in the time there is for it; the request had no effect",
+        413: "the body is larger than this service accepts",
+    }
     return problem_response(
         request,
         status=error.status_code,
@@ -167,13 +178,32 @@ def head_too_large(request: Request, *, status: int, detail: str) -> JSONRespons
     return problem_response(request, status=status, code="head-too-large", detail=detail)
 
 
+def compressed(request: Request) -> JSONResponse:
+    """Return the answer to a body that is compressed."""
+    return problem_response(
+        request, status=415, code="compressed-body", detail="a body is taken as it is, without a Content-Encoding"
+    )
+
+
+def refused_too_often(request: Request, *, seconds: int) -> JSONResponse:
+    """Return the answer to an address that came too often without a key that is right."""
+    return problem_response(
+        request,
+        status=429,
+        code="refused-too-often",
+        detail=f"too many requests from this address without a valid key; come back in {seconds} s",
+        headers={"Retry-After": str(seconds)},
+    )
+
+
 def too_busy(request: Request) -> JSONResponse:
     """Return the answer to a request that comes while too many are being answered."""
     return problem_response(
         request,
         status=503,
         code="too-busy",
-        detail="this process answers as many requests as it may at once; the request had no effect",
+        detail="this process answers as many requests as it may at once, in all or from one address; the request had "
+        "no effect",
         headers={"Retry-After": "1"},
     )
 
@@ -193,7 +223,9 @@ def _on_outage(request: Request, error: Exception) -> JSONResponse:
 def _on_rejected_value(request: Request, error: Exception) -> JSONResponse:
     """PostgreSQL refuses a value that the schema let pass, such as a number beyond bigint."""
     log.warning("database_refused_value", error=str(error))
-    return problem_response(request, status=422, code="invalid-input", detail="a value is out of range")
+    has_nul = isinstance(error, asyncpg.UntranslatableCharacterError | asyncpg.CharacterNotInRepertoireError)
+    detail = "a text has the character U+0000, which is not kept" if has_nul else "a value is out of range"
+    return problem_response(request, status=422, code="invalid-input", detail=detail)
 
 
 def _on_bug(request: Request, error: Exception) -> JSONResponse:

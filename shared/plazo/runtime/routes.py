@@ -33,8 +33,8 @@ fails when this page is not current, when a route has no rule, or when one lets 
 
 R requester (its own customer only) · A agent · M manager · D administrator · I integration · ● may ·
 **✎** an administrative act: recorded, see `GET /<service>/v1/audit`.
-A key may have scopes (`tickets:read`, `billing:write` …) that narrow what its role may do; access tokens have the role
-that their provider states.
+A key may have scopes that narrow what its role may do; each service names below the one that a route takes. Access
+tokens have the role that their provider states.
 """
 _LETTERS = {
     Role.REQUESTER: "R",
@@ -109,7 +109,9 @@ def page() -> str:
     """Return the table of routes and roles as Markdown."""
     parts = [_TOP]
     for name, service in services().items():
-        parts.append(f"\n## {name.replace('_', '-')}\n")
+        title = name.replace("_", "-")
+        parts.append(f"\n## {title}\n")
+        parts.append(f"Scope `{title}:read` for GET, `{title}:write` for all else; who may write may read.\n")
         parts.append(f"| route | {' | '.join(_LETTERS.values())} | |")
         parts.append(f"|---|{'---|' * len(_LETTERS)}---|")
         parts += [_line(rule) for rule in rules_of(service)]

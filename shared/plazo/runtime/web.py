@@ -1,8 +1,7 @@
 """The HTTP side of a service: the app, its error answers, and what every service answers beside its own routes."""
 
-import re
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
@@ -13,8 +12,6 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plazo.kernel.ids import new_id
@@ -22,17 +19,15 @@ from plazo.runtime import audit, dead_letters, metrics, problems
 from plazo.runtime.call import allow_anybody, runtime_of
 from plazo.runtime.clock import Clock
 from plazo.runtime.database import OUTAGE
+from plazo.runtime.discretion import Discretion
+from plazo.runtime.gate import QUIET, BodyLimit, Gate, caller_address
 from plazo.runtime.headers import SecurityHeaders, documentation_policy
 from plazo.runtime.idempotency import Replayed
+from plazo.runtime.links import add_links
 from plazo.runtime.service import Runtime, Service
 from plazo.runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
-
-_LONGEST_LENGTH = 18  # digits; more are no length but an attack
-_LONGEST_ADDRESS = 8192  # bytes of path and query
-_LARGEST_HEADERS = 32_768  # bytes of names and values
-_QUIET = ("/healthz", "/readyz", "/metrics")
 
 health = APIRouter(
     tags=["operations"], dependencies=[allow_anybody("for probes and metrics; nothing of any desk is in the answer")]
@@ -49,22 +44,26 @@ async def healthz() -> dict[str, str]:
 async def readyz(request: Request) -> JSONResponse:
     """Say whether the service can do its work.
 
-    503 without the database. Without NATS it still answers and keeps what it has to announce: `degraded`.
+    503 without the database: another replica may reach it. Without NATS, or while another service is away, it still
+    answers and keeps what it has to announce: 200 and `degraded`, for every replica is in the same case.
     """
     runtime = runtime_of(request)
     try:
         lag, backlog = await runtime.relay.lag()
     except OUTAGE as error:
-        checks: dict[str, Any] = {"database": str(error) or type(error).__name__, "bus": runtime.bus.is_connected}
+        bus = "ok" if runtime.bus.is_connected else "away"
+        checks: dict[str, Any] = {"database": "away", "reason": type(error).__name__, "bus": bus}
         return JSONResponse({"status": "unavailable", "checks": checks}, status_code=503)
     connected = runtime.bus.is_connected
+    away = await runtime.settlement.away() if connected else ()
     checks = {
         "database": "ok",
         "bus": "ok" if connected else "away",
+        "services_away": list(away),
         "relay_lag_seconds": lag,
         "relay_backlog": backlog,
     }
-    return JSONResponse({"status": "ready" if connected else "degraded", "checks": checks})
+    return JSONResponse({"status": "ready" if connected and not away else "degraded", "checks": checks})
 
 
 @health.get("/metrics", include_in_schema=False)
@@ -75,77 +74,6 @@ async def prometheus() -> Response:
 
 #: What every service answers beside its own routes.
 ROUTERS = (dead_letters.router, audit.router, health)
-
-
-class BodyLimit:
-    """Refuses a body of more than `max_bytes`: at once where its length is declared, else as it is read.
-
-    `others` are the limits of paths that have another one, by regular expression.
-    """
-
-    def __init__(self, app: ASGIApp, max_bytes: int, others: Mapping[str, int]) -> None:
-        self._app = app
-        self._max_bytes = max_bytes
-        self._others = tuple((re.compile(pattern), limit) for pattern, limit in others.items())
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request (ASGI)."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        path = scope["path"]
-        max_bytes = next((limit for pattern, limit in self._others if pattern.fullmatch(path)), self._max_bytes)
-        declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and (len(declared) > _LONGEST_LENGTH or int(declared) > max_bytes):
-            await problems.too_large(Request(scope))(scope, receive, send)
-            return
-        size = 0
-
-        async def receive_within_limit() -> Message:
-            nonlocal size
-            message = await receive()
-            size += len(message.get("body", b""))
-            if size > max_bytes:
-                raise HTTPException(413)
-            return message
-
-        await self._app(scope, receive_within_limit, send)
-
-
-class Gate:
-    """Refuses what is too much before anything is done: long addresses, large headers, too many requests at once.
-
-    The probes of operations are let in always.
-    """
-
-    def __init__(self, app: ASGIApp, *, at_once: int) -> None:
-        self._app = app
-        self._at_once = at_once
-        self._inside = 0
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request (ASGI)."""
-        if scope["type"] != "http" or scope["path"] in _QUIET:
-            await self._app(scope, receive, send)
-            return
-        if (refusal := self._refusal(scope)) is not None:
-            await refusal(scope, receive, send)
-            return
-        self._inside += 1
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            self._inside -= 1
-
-    def _refusal(self, scope: Scope) -> Response | None:
-        request = Request(scope)
-        if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > _LONGEST_ADDRESS:
-            detail = f"the address has more than {_LONGEST_ADDRESS} bytes"
-            return problems.head_too_large(request, status=414, detail=detail)
-        if sum(len(name) + len(value) for name, value in scope["headers"]) > _LARGEST_HEADERS:
-            detail = f"the headers have more than {_LARGEST_HEADERS} bytes"
-            return problems.head_too_large(request, status=431, detail=detail)
-        return problems.too_busy(request) if self._inside >= self._at_once else None
 
 
 class RequestContext:
@@ -169,6 +97,8 @@ class RequestContext:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+                if _is_leaving(scope):
+                    message["headers"].append((b"connection", b"close"))
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
@@ -178,14 +108,20 @@ class RequestContext:
                 seconds = time.perf_counter() - started
                 route = getattr(scope.get("route"), "path", "unmatched")
                 metrics.HTTP_SECONDS.labels(scope["method"], route, str(status)).observe(seconds)
-                if scope["path"] not in _QUIET:
+                if scope["path"] not in QUIET:
                     log.info(
                         "request",
                         method=scope["method"],
                         path=scope["path"],
                         status=status,
+                        address=caller_address(scope),
                         milliseconds=round(seconds * 1000, 1),
                     )
+
+
+def _is_leaving(scope: Scope) -> bool:
+    runtime: Runtime | None = getattr(scope["app"].state, "runtime", None)
+    return runtime is not None and runtime.leaving.is_set()
 
 
 def _on_replayed(_request: Request, error: Exception) -> JSONResponse:
@@ -211,7 +147,7 @@ def _add_documentation(app: FastAPI) -> None:
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI document, with problems as the shape of every error and the key as the way in."""
+    """Return the OpenAPI document, with problems as the shape of errors, the key as the way in, and links."""
     if app.openapi_schema is None:
         document = FastAPI.openapi(app)
         components = document.setdefault("components", {})
@@ -225,6 +161,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             "key": {"type": "http", "scheme": "bearer", "description": "an API key of a desk: `plz_…`"}
         }
         document["security"] = [{"key": []}]
+        add_links(document)
         app.openapi_schema = document
     return app.openapi_schema
 
@@ -255,8 +192,9 @@ def create_app(service: Service, *, settings: Settings | None = None, clock: Clo
     _add_documentation(app)
     problems.install(app)
     app.add_exception_handler(Replayed, _on_replayed)
+    app.add_middleware(Discretion)
     app.add_middleware(BodyLimit, max_bytes=service.max_body_bytes, others=service.body_limits)
-    app.add_middleware(Gate, at_once=settings.concurrent_requests)
+    app.add_middleware(Gate, settings=settings)
     app.add_middleware(SecurityHeaders, hsts_seconds=settings.hsts_seconds)
     app.add_middleware(RequestContext)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]

@@ -42,9 +42,10 @@ class Annex:
         return UnitOfWork(database=self.database, producer="tickets", desk_id=desk_id, now=NOW, cause=Cause())
 
     async def bus(self) -> Bus:
-        """Return a connected bus."""
+        """Return a connected bus that may do everything, with the stream that the annex's readers read."""
         bus = Bus(self.nats.url, name=f"annex-{uuid4()}")
         await bus.connect()
+        await bus.ensure_stream("tickets")
         self.stack.push_async_callback(bus.close)
         return bus
 

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 from harness import House, prepared_settings
 from integration.runtime.annex import DESK, Annex
+from pydantic import SecretStr
 
 from plazo.local.nats import Nats
 from plazo.runtime.database import Database
@@ -19,6 +20,7 @@ async def shared_annex(house: House, tmp_path_factory: pytest.TempPathFactory) -
         await nats.start()
         stack.push_async_callback(nats.stop)
         [settings] = (await prepared_settings(house.postgres, nats, ["tickets"], suffix="_annex")).values()
+        settings.nats_url = SecretStr(nats.url)  # in the annex a service also reads what it announces
         database = await stack.enter_async_context(Database.connect(settings))
         await database.system.execute(
             "INSERT INTO desk (desk_id, name, sandbox, timezone) VALUES ($1, 'annex', false, 'UTC')", DESK

@@ -2,21 +2,23 @@
 
 import asyncio
 import base64
+import gzip
 import hashlib
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Annotated, Any
 from uuid import uuid4
 
 import httpx
 import pytest
 from fastapi import APIRouter
-from harness import Client, DeskUnderTest, House
+from harness import Client, DeskUnderTest, House, eventually
 from integration.runtime.annex import NOW, Annex
 
 from plazo.events.envelope import SERVICES
-from plazo.runtime.identity import new_key
+from plazo.runtime.call import Call, allow
+from plazo.runtime.identity import Role, new_key
 from plazo.runtime.service import Service
 from plazo.runtime.web import create_app
 from tickets.routes import desks as desk_routes
@@ -32,6 +34,10 @@ async def small_service(annex: Annex, **settings: Any) -> AsyncIterator[tuple[Cl
 
     @slow.get("/slow")
     async def wait() -> None:
+        await gate.wait()
+
+    @slow.get("/held")
+    async def wait_known(call: Annotated[Call, allow(Role.ADMINISTRATOR)]) -> None:
         await gate.wait()
 
     @slow.get("/open")
@@ -138,3 +144,77 @@ async def test_transport_security_is_said_where_asked_for(annex: Annex):
     async with small_service(annex, hsts_seconds=600) as (caller, _):
         answer = await caller.get("/healthz")
         assert answer.headers["strict-transport-security"] == "max-age=600; includeSubDomains"
+
+
+async def test_who_guesses_keys_is_soon_not_listened_to(annex: Annex):
+    async with small_service(annex, refusals_per_second_of_address=1, request_burst_seconds=4) as (known, other):
+        await known.ok("GET", "/v1/desk")
+        guesses = [{"Authorization": f"Bearer plz_{n}_guess"} for n in range(3)]
+        ways = [("GET", "/v1/desk", one) for one in guesses] + [("GET", "/v1/desks", guesses[0])]
+        for method, path, headers in ways:
+            await known.refused(401, method, path, headers=headers)
+        problem = await known.refused(429, "GET", "/v1/desk", headers=guesses[0])
+        assert problem["type"] == "urn:plazo:problem:refused-too-often"
+        assert (await known.get("/docs", headers=guesses[0])).headers["retry-after"] == "1"
+        await known.ok("GET", "/v1/desk")  # known from before
+        await other.refused(429, "GET", "/v1/desk")  # not yet, and from the same address
+        assert (await known.get("/readyz", headers=guesses[0])).status_code == 200
+
+
+async def test_desk_has_its_share_of_what_is_answered_at_once(annex: Annex):
+    async with small_service(annex, concurrent_requests_of_one=2) as (greedy, other):
+        far = httpx.ASGITransport(app=greedy._transport.app, client=("192.0.2.9", 1))
+        async with Client(transport=far, base_url="http://annex", headers=other.headers) as neighbour:
+            held = [asyncio.ensure_future(greedy.get("/held")) for _ in range(2)]
+            inside = far.app.state.runtime.limits._at_once._held
+
+            async def two_are_held() -> bool:
+                return list(inside.values()) == [2]
+
+            await eventually(two_are_held)
+            async with Client(transport=far, base_url="http://annex", headers=greedy.headers) as same_desk:
+                problem = await same_desk.refused(429, "GET", "/v1/desk")
+            assert "this desk" in problem["detail"]
+            await neighbour.ok("GET", "/v1/desk")
+            await neighbour.ok("GET", "/open")
+            assert {answer.status_code for answer in await asyncio.gather(*held)} == {200}
+            await greedy.ok("GET", "/v1/desk")
+
+
+async def test_large_body_is_read_for_somebody_known_only(house: House, desk: DeskUnderTest):
+    large = {"content": b" " * 1_100_000, "headers": {"Content-Type": "application/json"}}
+    await house.client().refused(401, "POST", "/v1/deadlines", **large)
+    await desk.admin.refused(400, "POST", "/v1/deadlines", **large)
+
+
+async def test_body_is_not_unpacked(desk: DeskUnderTest):
+    body = gzip.compress(b'{"name": "Una"}')
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    await desk.admin.refused(415, "POST", "/v1/customers", content=body, headers=headers)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_no_other_site_may_read_and_no_cookie_is_set(desk: DeskUnderTest, service: str):
+    headers = {"Origin": "https://evil.example.com", "Access-Control-Request-Method": "GET"}
+    for method in ("GET", "OPTIONS"):
+        answer = await desk.admin.request(method, f"/{service.replace('_', '-')}/v1/audit", headers=headers)
+        assert answer.status_code == (200 if method == "GET" else 405)
+        assert not [name for name in answer.headers if name.startswith("access-control") or name == "set-cookie"]
+
+
+async def test_cookie_of_the_mailbox_is_for_the_mailbox_alone(house: House, desk: DeskUnderTest):
+    key = (await desk.admin.ok("POST", "/v1/keys", json={"role": "manager", "label": "x"}))["api_key"]
+    narrow = {"role": "manager", "label": "x", "scopes": ["tickets:write"]}
+    narrow_key = (await desk.admin.ok("POST", "/v1/keys", json=narrow))["api_key"]
+    await desk.settled()
+    async with house.client() as browser:
+        refused = await browser.post("/v1/mailbox", data={"key": narrow_key}, headers={"Accept": "text/html"})
+        assert (refused.status_code, "set-cookie" in refused.headers) == (401, False)
+        await house.client(narrow_key).refused(401, "GET", "/v1/mailbox")
+        opened = await browser.post("/v1/mailbox", data={"key": key}, headers={"X-Forwarded-Proto": "https"})
+        cookie = opened.headers["set-cookie"].lower()
+        assert {"httponly", "samesite=strict", "secure", "path=/v1/mailbox"} <= set(cookie.split("; "))
+        as_cookie = {"Cookie": f"plazo_mailbox={key}"}
+        assert (await browser.get("/v1/mailbox", headers=as_cookie)).status_code == 200
+        await browser.refused(401, "GET", "/v1/messages", headers=as_cookie)
+        await browser.refused(401, "GET", "/v1/desk", headers=as_cookie)

@@ -1,14 +1,23 @@
 """A key's life: its secret is changed while both work, its uses are seen, and its end is everywhere at once."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
-from harness import OPERATOR_KEY, DeskUnderTest, House
+from harness import OPERATOR_KEY, Client, DeskUnderTest, House
+from integration.runtime.annex import NOW, Annex
 
 from plazo.runtime.clock import SystemClock
+from plazo.runtime.identity import new_key
+from plazo.runtime.service import Service
+from plazo.runtime.web import create_app
+from tickets.routes import desks as desk_routes
+from tickets.schemas.desks import DeskCreate
+from tickets.usecases.desks import create_desk
 from tickets.usecases.streaming import follow_timelines
 
 
@@ -100,6 +109,32 @@ async def test_stream_ends_when_its_key_is_revoked(house: House, desk: DeskUnder
     ended = asyncio.ensure_future(anext(stream, None))
     await desk.admin.ok("POST", f"/v1/keys/{principal.key_id}/revoke")
     assert await asyncio.wait_for(ended, timeout=3) is None
+
+
+async def test_replica_knows_at_once_what_another_did(annex: Annex):
+    """Nothing about a key is kept by a process: what one revokes or rotates, the next request at another sees."""
+    service = Service(name="tickets", title="x", description="", routers=(desk_routes.router,), handlers={})
+    async with AsyncExitStack() as stack:
+        apps = [create_app(service, settings=annex.settings) for _ in range(2)]
+        for app in apps:
+            await stack.enter_async_context(app.router.lifespan_context(app))
+        key, desk_id = new_key(), uuid4()
+        uow = apps[0].state.runtime.unit_of_work(desk_id=desk_id, now=NOW)
+        await create_desk(uow, body=DeskCreate(name="Mesa", sandbox=True), key=key)
+
+        def caller(number: int, token: str) -> Client:
+            transport = httpx.ASGITransport(app=apps[number])
+            return Client(transport=transport, base_url="http://annex", headers={"Authorization": f"Bearer {token}"})
+
+        here, there = caller(0, key.token), caller(1, key.token)
+        issued = await here.ok("POST", "/v1/keys", json={"role": "agent", "label": "x"})
+        await caller(1, issued["api_key"]).ok("GET", "/v1/desk")
+        rotated = await there.ok("POST", f"/v1/keys/{issued['key_id']}/rotate", json={"overlap_minutes": 0})
+        await caller(0, issued["api_key"]).refused(401, "GET", "/v1/desk")
+        await caller(0, rotated["api_key"]).ok("GET", "/v1/desk")
+        await here.ok("POST", f"/v1/keys/{issued['key_id']}/revoke")
+        for number in (1, 0):
+            await caller(number, rotated["api_key"]).refused(401, "GET", "/v1/desk")
 
 
 class TestOperator:

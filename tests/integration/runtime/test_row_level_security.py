@@ -13,7 +13,7 @@ from plazo.events.envelope import SERVICES
 from plazo.runtime.database import Connection
 
 # Of no desk: Alembic's own, and what came from the bus and could not be read.
-OF_NO_DESK = {"alembic_version", "malformed_message"}
+OF_NO_DESK = {"alembic_version", "inbox_stream", "malformed_message", "outbox_stream"}
 # Functions that read past the wall for speed, and how often each asks for the desk itself.
 ASKS_FOR_THE_DESK = {"search_tickets": 3}
 

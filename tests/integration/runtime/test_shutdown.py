@@ -43,7 +43,7 @@ async def address(annex: Annex) -> AsyncIterator[tuple[str, asyncio.subprocess.P
         assert process.returncode is None, (await process.communicate())[1].decode()
         try:
             async with httpx.AsyncClient() as client:
-                return (await client.get(f"http://{listen}/readyz")).json()["status"] == "ready"
+                return (await client.get(f"http://{listen}/readyz")).json()["checks"]["bus"] == "ok"
         except httpx.TransportError:
             return False
 
@@ -83,6 +83,40 @@ async def test_request_under_way_is_answered_and_the_process_ends_well(
         desk_id,
     )
     assert [row["published"] for row in rows] == [True], "what it announced last was brought to the bus"
+
+
+async def test_a_connection_that_is_open_is_answered_once_more_and_no_new_one_is_taken(
+    address: tuple[str, asyncio.subprocess.Process],
+):
+    """A gateway keeps connections open; on one of them a request may be on its way just now."""
+    url, process = address
+    host, port = url.removeprefix("http://").split(":")
+
+    async def ask() -> bytes:
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: house\r\n\r\n")
+        answer = await reader.readuntil(b"\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200")
+        await reader.readexactly(len(b'{"status":"ok"}'))
+        return answer.lower()
+
+    reader, writer = await asyncio.open_connection(host, int(port))
+    assert b"connection: close" not in await ask()
+    process.send_signal(signal.SIGTERM)
+
+    async def takes_no_more() -> bool:
+        try:
+            _, other = await asyncio.open_connection(host, int(port))
+        except ConnectionRefusedError:
+            return True
+        other.close()
+        return False
+
+    await eventually(takes_no_more)
+    assert b"connection: close" in await ask()
+    assert await reader.read() == b""
+    writer.close()
+    async with asyncio.timeout(10):
+        assert await process.wait() == 0
 
 
 async def waits_for_a_lock(connection: asyncpg.Connection) -> bool:

@@ -16,6 +16,7 @@ from escalation.usecases.linking import acknowledge_path
 from plazo.kernel.errors import NotFound
 from plazo.runtime.call import allow_anybody, runtime_of
 from plazo.runtime.identity import STAFF, Principal, Unauthenticated
+from plazo.runtime.parameters import check_query
 from plazo.runtime.unit_of_work import UnitOfWork
 
 router = APIRouter(prefix="/v1/mailbox", tags=["messages"])
@@ -34,6 +35,7 @@ def allow_reader() -> Any:
         authorization: Annotated[str | None, Header(include_in_schema=False)] = None,
         plazo_mailbox: Annotated[str | None, Cookie(include_in_schema=False)] = None,
     ) -> Principal | None:
+        check_query(request)
         return await _reader_of(request, authorization or (f"Bearer {plazo_mailbox}" if plazo_mailbox else None))
 
     reader.roles = STAFF  # type: ignore[attr-defined]
@@ -46,7 +48,8 @@ async def _reader_of(request: Request, authorization: str | None) -> Principal |
         principal = await runtime.admit(authorization, now=runtime.clock.now())
     except Unauthenticated:
         return None
-    return principal if principal.role in STAFF else None
+    may_read = principal.role in STAFF and principal.has_scope(runtime.service.name, "read")
+    return principal if may_read else None
 
 
 Reader = Annotated[Principal | None, allow_reader()]

@@ -1,7 +1,6 @@
 """Where requests come in that are not written for this API: e-mail, and the posts of other systems."""
 
 import hashlib
-import json
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -10,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from plazo.kernel.errors import InvalidInput, Kind, NotFound, PlazoError
+from plazo.kernel.foreign_json import read_foreign_json
 from plazo.runtime.call import Call, allow, allow_signed
 from plazo.runtime.identity import Role
 from plazo.runtime.pagination import MAX_LIMIT, Page, page_of, position
@@ -152,6 +152,6 @@ async def take_webhook(
 def _json(body: bytes) -> Any:
     """Read a signed body. :raises InvalidInput: if it is no JSON, or nested beyond all use"""
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput("the body is signed, but it is not JSON") from error
+        return read_foreign_json(body)
+    except ValueError as error:
+        raise InvalidInput(f"the body is signed, but it is not JSON that can be read: {error}") from error

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
+from plazo.runtime.call import Call, allow
+from plazo.runtime.identity import EVERYBODY
 from plazo.runtime.pagination import MAX_LIMIT, Page, page_of, position
 from tickets.routes.callers import AnyCall, StaffCall, TicketRoute, answer_ticket, by_of, caller_of
 from tickets.schemas.quarantine import DismissalCreate, KeptRequestView, ReleaseCreate
@@ -15,6 +17,8 @@ from tickets.usecases import completing, quarantine
 
 router = APIRouter(prefix="/v1", tags=["intake"], route_class=TicketRoute)
 
+# Whoever decides what the contract refused answers for it.
+DecidingCall = Annotated[Call, allow(*EVERYBODY, recorded=True)]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
 
 
@@ -45,7 +49,7 @@ async def read_kept_request(request_id: UUID, call: AnyCall) -> KeptRequestView:
 
 
 @router.post("/quarantine/{request_id}/release")
-async def release_request(request_id: UUID, body: ReleaseCreate, call: AnyCall) -> KeptRequestView:
+async def release_request(request_id: UUID, body: ReleaseCreate, call: DecidingCall) -> KeptRequestView:
     """Open the ticket that a kept request asked for; the customer's administrator may, or the desk's people."""
     view = await quarantine.release(call.uow(), request_id=request_id, body=body, caller=caller_of(call))
     if view.ticket_id is not None:
@@ -54,7 +58,7 @@ async def release_request(request_id: UUID, body: ReleaseCreate, call: AnyCall) 
 
 
 @router.post("/quarantine/{request_id}/dismiss")
-async def dismiss_request(request_id: UUID, body: DismissalCreate, call: AnyCall) -> KeptRequestView:
+async def dismiss_request(request_id: UUID, body: DismissalCreate, call: DecidingCall) -> KeptRequestView:
     """Say that a kept request does not become a ticket, and why."""
     return await quarantine.dismiss(call.uow(), request_id=request_id, body=body, caller=caller_of(call))
 

@@ -27,7 +27,7 @@ Words = Annotated[
 def _wanted(
     call: AnyCall,
     state: Annotated[list[State] | None, Query(description="any of these")] = None,
-    level: int | None = None,
+    level: Annotated[int | None, Query(ge=0, le=100)] = None,
     team: Line | None = None,
     assignee: Line | None = None,
     customer_id: UUID | None = None,

@@ -107,6 +107,14 @@ async def test_passes_what_identifies_a_request(gateway):
     assert {name: seen["headers"][name.lower()] for name in sent} == sent
 
 
+async def test_says_itself_who_asks(gateway):
+    forged = {"X-Forwarded-For": "192.0.2.66", "X-Forwarded-Host": "evil.example.com", "X-Forwarded-Proto": "https"}
+    headers = (await gateway.get("/v1/tickets", headers=forged)).json()["headers"]
+    assert headers["x-forwarded-for"] == "127.0.0.1"
+    assert headers["x-forwarded-proto"] == "http"
+    assert "evil" not in headers["x-forwarded-host"]
+
+
 async def test_says_nothing_of_the_software(gateway):
     for path in ("/", "/v1/tickets", "/nowhere"):
         headers = (await gateway.get(path)).headers

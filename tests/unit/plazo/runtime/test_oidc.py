@@ -60,6 +60,9 @@ def at(minutes: float) -> int:
         pytest.param({"exp": "soon"}, "exp", id="an end that is none"),
         pytest.param({"exp": 10**30}, "exp", id="an end beyond the calendar"),
         pytest.param({"nbf": at(1)}, "nbf", id="not yet"),
+        pytest.param({"iat": at(1)}, "iat", id="given out in the future"),
+        pytest.param({"nbf": "soon"}, "nbf", id="a beginning that is none"),
+        pytest.param({"aud": ["https://a.example.com", "https://b.example.com"]}, "aud", id="several, none ours"),
         pytest.param({"sub": None}, "sub", id="of nobody"),
         pytest.param({"sub": ""}, "sub", id="of an empty name"),
         pytest.param({"sub": "x" * 201}, "sub", id="of a long name"),
@@ -71,6 +74,41 @@ def at(minutes: float) -> int:
 async def test_token_with_other_claims_is_refused(provider: Provider, claims: dict[str, Any], said: str):
     with pytest.raises(TokenRefused, match=said):
         await provider.tokens().verify(provider.token(**claims), now=NOW)
+
+
+@pytest.mark.parametrize("claims", [{"exp": at(-0.4)}, {"nbf": at(0.4)}, {"iat": at(0.4)}], ids=str)
+async def test_clocks_may_differ_by_half_a_minute(provider: Provider, claims: dict[str, Any]):
+    await provider.tokens().verify(provider.token(**claims), now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        pytest.param({"typ": "logout+jwt"}, "typ", id="made for something else"),
+        pytest.param({"typ": 7}, "typ", id="a type that is none"),
+        pytest.param({"crit": ["b64"], "b64": False}, "RS256", id="with conditions"),
+        pytest.param({"kid": "../keys"}, "no such key", id="a key by path"),
+        pytest.param({"kid": ["rsa"]}, "no such key", id="a key by list"),
+    ],
+)
+async def test_token_with_another_header_is_refused(provider: Provider, header: dict[str, Any], said: str):
+    head, claims, signature = provider.token().split(".")
+    head = base64.urlsafe_b64encode(json.dumps({"alg": "RS256", "kid": "rsa"} | header).encode()).decode().rstrip("=")
+    with pytest.raises(TokenRefused, match=said):
+        await provider.tokens().verify(f"{head}.{claims}.{signature}", now=NOW)
+
+
+async def test_key_that_a_token_brings_along_is_not_taken(provider: Provider):
+    brought = {"jwk": STRANGER.as_dict(private=False), "jku": f"{provider.issuer}/evil", "x5u": f"{provider.issuer}/x"}
+    for header in (brought, brought | {"kid": "stray"}):
+        with pytest.raises(TokenRefused):
+            await provider.tokens().verify(provider.token(STRANGER, header=header), now=NOW)
+    assert not {"/evil", "/x"} & set(provider.asked)
+
+
+@pytest.mark.parametrize("typ", ["JWT", "at+jwt", "application/at+jwt", None])
+async def test_access_token_may_say_what_it_is(provider: Provider, typ: str | None):
+    await provider.tokens().verify(provider.token(header={"typ": typ}), now=NOW)
 
 
 def forged(provider: Provider, alg: str) -> str:

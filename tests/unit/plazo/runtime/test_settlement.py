@@ -1,10 +1,13 @@
 """When a change has come to rest: a law over two looks."""
 
+import asyncio
+from uuid import uuid4
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plazo.runtime.settlement import Counts, is_at_rest
+from plazo.runtime.settlement import Counts, Settlement, is_at_rest
 
 
 def look(tickets: int, sla_clock: int, *, by_clock: int, by_tickets: int) -> dict[str, Counts]:
@@ -76,3 +79,12 @@ def test_never_says_so_while_an_event_is_under_way(data: st.DataObject):
     if is_at_rest(before, after):
         assert not was_in_flight
         assert not in_flight()
+
+
+async def test_who_waits_is_answered_before_the_process_ends() -> None:
+    leaving = asyncio.Event()
+    leaving.set()
+    settlement = Settlement(database=None, bus=None, service="tickets", reads=(), leaving=leaving)  # type: ignore[arg-type]
+
+    async with asyncio.timeout(1):
+        assert await settlement.wait(desk_id=uuid4(), seconds=30) is False
