@@ -295,6 +295,16 @@ def test_agreed_date_moves_until_it_is_broken(terms):
 # --- admission -------------------------------------------------------------------------------------------------------
 
 
+def test_release_of_what_was_withdrawn_meanwhile_promises_nothing(terms):
+    facts = story(
+        (0, opened(severity=1, pending=True)),
+        (0, f.Held("awaiting_credit")),
+        (4, f.Closed("withdrawn")),
+        (5, f.Admitted(hour(5))),
+    )
+    assert clocks_at(facts, terms, hour(100)) == {}
+
+
 def test_held_ticket_counts_from_its_release(terms):
     facts = story((0, opened(severity=1, pending=True)), (0, f.Held("awaiting_credit")), (5, f.Admitted(hour(5))))
     assert clocks_at(facts, terms, hour(4)) == {}

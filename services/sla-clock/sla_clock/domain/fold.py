@@ -66,6 +66,7 @@ class _Walk:
     has_clocks: bool = False
     counts_from: datetime | None = None  # None while the ticket is not admitted
     is_active: bool = False
+    is_closed: bool = False
     agreed_until: datetime | None = None
     opening: tuple[datetime, bool, bool] | None = None  # when; what was decided then, and what coverage says of it
 
@@ -103,8 +104,10 @@ class _Walk:
             case Reopened():
                 self._reopen(what, at)
             case Closed(reason="confirmed"):
+                self.is_closed = True
                 self._finish(at)
             case Closed():
+                self.is_closed = True
                 self.is_active = False
                 self._abandon(at, because="closed")
             case TermsChanged():
@@ -129,6 +132,8 @@ class _Walk:
     def _admit(self, at: datetime) -> None:
         if self.counts_from is None:
             self.counts_from = at
+            if self.is_closed:
+                return  # the release of a request that was withdrawn meanwhile promises nothing
             self.is_active = True
             for kind in _FROM_THE_OPENING:
                 before = self.occasions.get((kind, 1))
@@ -225,6 +230,7 @@ class _Walk:
             occasion.stop(at)
 
     def _reopen(self, reopened: Reopened, at: datetime) -> None:
+        self.is_closed = False
         if self.counts_from is None:
             return
         if reopened.clocks and not self.has_clocks and self.opening is not None:
