@@ -1,0 +1,1 @@
+"""What breaks, and whether anything is lost by it: the real processes under faults, compared with an oracle."""
