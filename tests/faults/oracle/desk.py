@@ -1,0 +1,362 @@
+"""A desk as it must be: the fold over what was accepted there, request by request."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from faults.accepted import Exchange
+from faults.oracle.contracts import CONTRACTS, Contract, Prompt
+from faults.oracle.ledger import Books, Lot, Work
+from faults.oracle.ticket import Moment, Refused, TicketStory
+
+_TAKEN_FROM = ("new", "acknowledged", "held")
+_LEAST_BALANCE = 2
+_CALLS = ("phone", "video")
+#: How work is charged, and what a plan brings each month.
+_CHARGED = {"smartcloud": "units", "prodequa": "minutes", "prompt": "units", "ireo": "free"}
+_ALLOTMENTS = {"basic": 20 * 60, "enterprise": 40 * 60}
+
+
+class Watch(Protocol):
+    """Says when a request took effect."""
+
+    def at(self, exchange: Exchange, ticket_id: str, kind: str) -> datetime:
+        """Return the instant of what a request is about to do."""
+
+    def done(self, exchange: Exchange, ticket_id: str, moments: list[Moment]) -> None:
+        """Take note of what it did."""
+
+
+@dataclass(slots=True)
+class TestClock:
+    """The watch of a sandbox: time stands still between the moves."""
+
+    now: datetime
+
+    def at(self, exchange: Exchange, ticket_id: str, kind: str) -> datetime:
+        """Return the desk's present."""
+        return self.now
+
+    def done(self, exchange: Exchange, ticket_id: str, moments: list[Moment]) -> None:
+        """Nothing has to be noted."""
+
+
+@dataclass(slots=True)
+class DeskStory:
+    """What must have come of all that was accepted in one desk."""
+
+    name: str
+    policy: str
+    watch: Watch
+    pace: Mapping[str, int] = field(default_factory=dict)
+    tickets: dict[str, TicketStory] = field(default_factory=dict)
+    books: dict[str, Books] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    contract: Contract = field(init=False)
+    _plans: dict[str, str | None] = field(default_factory=dict)
+    _customers: dict[str, str] = field(default_factory=dict)
+    _customer_of: dict[str, str] = field(default_factory=dict)
+    _threads: dict[str, str] = field(default_factory=dict)
+    _first: dict[str, Exchange] = field(default_factory=dict)
+    _contracts: dict[str, str] = field(default_factory=dict)
+    accounts: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Read the contract."""
+        self.contract = Prompt(**self.pace) if self.policy == "prompt" else CONTRACTS[self.policy]()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether its time is the machine's."""
+        return self.policy == "prompt"
+
+    def take(self, exchange: Exchange) -> None:
+        """Let one exchange have its effect."""
+        if exchange.action.startswith("again:"):
+            self._repeat(exchange)
+            return
+        if exchange.key is not None:
+            self._first[exchange.key] = exchange
+        elif exchange.action.startswith("hook:"):
+            self._first[f"hook:{exchange.body}"] = exchange
+        action = exchange.action.split(":")[0]
+        if action == "refused" and exchange.is_accepted:
+            self.faults.append(f"{exchange}: was accepted, and cannot be")
+        elif handle := getattr(self, f"_{action}", None):
+            handle(exchange)
+
+    def _repeat(self, exchange: Exchange) -> None:
+        """A repetition is answered as the first was."""
+        first = self._first.get(exchange.key or f"hook:{exchange.body}")
+        assert first is not None, f"{exchange}: nothing was asked before"
+        one, other = dict(first.answer or {}), dict(exchange.answer or {})
+        if exchange.action.startswith("again:hook"):
+            if not other.pop("duplicate", False):
+                self.faults.append(f"{exchange}: the same delivery was taken twice")
+            one.pop("duplicate", None)
+        for answer in (one, other):
+            answer.pop("instance", None)  # names the request, not what came of it
+        if (first.status, one) != (exchange.status, other) and first.is_accepted:
+            self.faults.append(f"{exchange}: the same request with the same key was answered otherwise before: {first}")
+
+    # How the desk begins.
+
+    def _make_desk(self, exchange: Exchange) -> None:
+        pass
+
+    def _customer_made(self, exchange: Exchange) -> None:
+        self._customers[exchange.answer["customer_id"]] = exchange.body["email"]
+
+    def _contract(self, exchange: Exchange) -> None:
+        contract_id = exchange.answer["contract_id"]
+        self._plans[contract_id] = exchange.body["plan"]
+        self._customer_of[contract_id] = self._customers[exchange.body["customer_id"]]
+        allotment = _ALLOTMENTS.get(exchange.body["plan"] or "", 0) if self.policy == "prodequa" else 0
+        # Who makes the contract reads its account at once: that brings the month's allotment.
+        reached = {self.watch.at(exchange, "", "signed")}
+        self.books[contract_id] = Books(rule=_CHARGED.get(self.policy, "free"), allotment=allotment, reached=reached)
+
+    # Time.
+
+    def _move(self, exchange: Exchange) -> None:
+        assert isinstance(self.watch, TestClock)
+        target = datetime.fromisoformat(exchange.body["to"])
+        if exchange.answer["clock_at"] != exchange.body["to"]:
+            self.faults.append(f"{exchange}: the clock stands at {exchange.answer['clock_at']}")
+        for story in self.tickets.values():
+            story.advance(target)
+        self.watch.now = target
+
+    # Tickets.
+
+    def _open(self, exchange: Exchange) -> None:
+        if not exchange.is_accepted:
+            self.faults.append(f"{exchange}: was refused, and has to be accepted: {exchange.answer}")
+            return
+        body = exchange.body
+        at = datetime.fromisoformat(exchange.answer["opened_at"])
+        if not self.is_live and at != self.watch.at(exchange, "", "opened"):
+            self.faults.append(f"{exchange}: opened at {at}, when it was {self.watch.at(exchange, '', 'opened')}")
+        self._begin(exchange, exchange.answer["ticket_id"], body["contract_id"], body["facts"], body["channel"], at)
+
+    def _begin(
+        self, exchange: Exchange, ticket_id: str, contract_id: str, facts: Mapping[str, Any], channel: str, at: datetime
+    ) -> None:
+        story = TicketStory(
+            contract=self.contract,
+            ticket_id=ticket_id,
+            plan=self._plans[contract_id],
+            customer=self._customer_of[contract_id],
+            facts=dict(facts),
+            opened_at=at,
+            present=at,
+            channel=channel,
+        )
+        self.tickets[ticket_id] = story
+        self._contracts[ticket_id] = contract_id
+        story.open()
+        self.watch.done(exchange, ticket_id, [("opened", at)])
+        self.books[contract_id].reached.add(at)
+        if self.contract.gates:
+            reason = self._hold_for(contract_id, at)
+            if reason is None:
+                story.admit(at)
+            else:
+                story.hold(reason, at)
+
+    def _hold_for(self, contract_id: str, at: datetime) -> str | None:
+        """Return why a ticket may not come in. SMA-02, SMA-14"""
+        if self.policy != "smartcloud":
+            return None
+        books = self.books[contract_id]
+        if books.standing != "good":
+            return "overdue"
+        return "awaiting_credit" if books.available(at) < _LEAST_BALANCE else None
+
+    def _reconsider(self, contract_id: str) -> None:
+        for story in self.tickets.values():
+            if story.held_for is None or self._contracts[story.ticket_id] != contract_id:
+                continue
+            assert isinstance(self.watch, TestClock)
+            at = self.watch.now
+            reason = self._hold_for(contract_id, at)
+            if reason is None:
+                story.admit(at)
+            elif reason != story.held_for:
+                story.hold(reason, at)
+
+    def _do(self, exchange: Exchange, kind: str, act: Any) -> None:
+        """Let an act have its effect on the ticket that the path names, if the contract lets it."""
+        ticket_id = exchange.path.split("/")[3]
+        story = self.tickets[ticket_id]
+        at = self.watch.at(exchange, ticket_id, kind)
+        if self.is_live:
+            story.advance(max(at, story.present))
+        before = len(story.said)
+        try:
+            act(story, at)
+        except Refused:
+            if exchange.is_accepted:
+                self.faults.append(f"{exchange}: was accepted, and may not be for a ticket that is {story.state}")
+            return
+        if not exchange.is_accepted:
+            self.faults.append(
+                f"{exchange}: was refused, and has to be accepted for a ticket that is {story.state}: {exchange.answer}"
+            )
+            return
+        self.watch.done(exchange, ticket_id, story.said[before:])
+        answer = exchange.answer
+        if answer["acknowledged_at"] is None and story.acknowledged_at and answer["state"] not in _TAKEN_FROM:
+            # It was worked on before its receipt was confirmed: that acknowledges nothing any more.
+            story.timeline["acknowledged", story.acknowledged_at] -= 1
+            story.acknowledged_at = None
+
+    def _reply(self, exchange: Exchange) -> None:
+        is_call = exchange.body["channel"] in _CALLS if "channel" in exchange.body else False
+        self._do(exchange, "call" if is_call else "reply", lambda story, at: story.reply(at, is_call=is_call))
+
+    def _note(self, exchange: Exchange) -> None:
+        self._do(exchange, "internal_note", lambda story, at: story.note(at))
+
+    def _customer(self, exchange: Exchange) -> None:
+        if exchange.path == "/v1/customers":
+            self._customer_made(exchange)
+        else:
+            self._do(exchange, "customer_reply", lambda story, at: story.hear(at))
+
+    def _wait(self, exchange: Exchange) -> None:
+        until = exchange.body.get("until")
+        ends = datetime.fromisoformat(until) if until else None
+        self._do(exchange, "wait_started", lambda story, at: story.wait(exchange.body["cause"], at, ends))
+
+    def _end_wait(self, exchange: Exchange) -> None:
+        cause = exchange.path.split("/")[5]
+        self._do(exchange, "wait_ended", lambda story, at: story.end_wait(cause, at))
+
+    def _facts(self, exchange: Exchange) -> None:
+        self._do(exchange, "facts_changed", lambda story, at: story.change_facts(exchange.body["facts"], at))
+
+    def _date(self, exchange: Exchange) -> None:
+        due_at = datetime.fromisoformat(exchange.body["due_at"])
+        self._do(exchange, "date_agreed", lambda story, at: story.agree(due_at, at))
+
+    def _attempt(self, exchange: Exchange) -> None:
+        told = exchange.body.get("closes_at")
+        closes_at = datetime.fromisoformat(told) if told else None
+        self._do(exchange, "contact_attempted", lambda story, at: story.attempt(at, closes_at))
+
+    def _resolve(self, exchange: Exchange) -> None:
+        self._do(exchange, "resolved", lambda story, at: story.resolve(at))
+
+    def _close(self, exchange: Exchange) -> None:
+        self._do(exchange, "closed", lambda story, at: story.close(exchange.body["reason"], at))
+
+    def _reopen(self, exchange: Exchange) -> None:
+        self._do(exchange, "reopened", lambda story, at: story.reopen(at))
+
+    def _escalate(self, exchange: Exchange) -> None:
+        story = self.tickets[exchange.body["ticket_id"]]
+        at = self.watch.at(exchange, story.ticket_id, "escalated")
+        try:
+            story.ask(exchange.body["trigger"], at)
+        except Refused:
+            if exchange.is_accepted:
+                self.faults.append(f"{exchange}: was accepted, and the contract gives no such step")
+        else:
+            if not exchange.is_accepted:
+                self.faults.append(f"{exchange}: was refused, and the contract gives that step: {exchange.answer}")
+
+    # What other systems post.
+
+    def _hook(self, exchange: Exchange) -> None:
+        if not exchange.is_accepted or exchange.path == "/v1/hooks":
+            if not exchange.is_accepted:
+                self.faults.append(f"{exchange}: was refused: {exchange.answer}")
+            return
+        at = self.watch.at(exchange, "", "opened")
+        thread, kind = exchange.body["id"], exchange.body["kind"]
+        outcome = exchange.answer["items"][0]["outcome"]
+        story = self.tickets.get(self._threads.get(thread, ""))
+        expected = self._post(story, kind, at)
+        if expected == "ticket_opened":
+            ticket_id = exchange.answer["items"][0]["ticket_id"]
+            facts = {"impact": exchange.body["impact"]} if "impact" in exchange.body else {}
+            self._threads[thread] = ticket_id
+            self._begin(exchange, ticket_id, next(iter(self.books)), facts, "webhook", at)
+        if outcome != expected:
+            self.faults.append(f"{exchange}: came to {outcome}, and has to come to {expected}")
+
+    def _post(self, story: TicketStory | None, kind: str, at: datetime) -> str:
+        if story is None or (kind == "new" and story.state == "closed"):
+            return "ignored" if kind == "done" else "ticket_opened"
+        if kind == "new":
+            if story.state != "resolved":
+                return "ignored"
+            story.reopen(at)
+            return "reopened"
+        if kind == "said":
+            if story.state == "closed":
+                story.reopen(at)
+            story.hear(at)
+            return "reply_added"
+        try:
+            story.resolve(at)
+        except Refused:
+            story.note(at)
+            return "noted"
+        return "resolved"
+
+    # What is paid for.
+
+    def _grant(self, exchange: Exchange) -> None:
+        if not exchange.is_accepted:
+            self.faults.append(f"{exchange}: was refused: {exchange.answer}")
+            return
+        account = exchange.answer["account"]
+        contract_id = account["contract_id"]
+        self.accounts[exchange.path.split("/")[3]] = contract_id
+        books = self.books[contract_id]
+        expires = exchange.body.get("expires_at")
+        at = self.watch.at(exchange, "", "grant")
+        quantity = exchange.body["quantity"] * (60 if books.rule == "minutes" else 1)
+        books.grants.append(Lot(quantity, at, datetime.fromisoformat(expires) if expires else None))
+        books.reached.add(at)
+        self._reconsider(contract_id)
+
+    def _standing(self, exchange: Exchange) -> None:
+        if not exchange.is_accepted:
+            self.faults.append(f"{exchange}: was refused: {exchange.answer}")
+            return
+        self.books[exchange.body["contract_id"]].standing = exchange.body["standing"]
+        self._reconsider(exchange.body["contract_id"])
+
+    def _work(self, exchange: Exchange) -> None:
+        if not exchange.is_accepted:
+            self.faults.append(f"{exchange}: was refused: {exchange.answer}")
+            return
+        body, work_id = exchange.body, exchange.answer["work"]["work_id"]
+        books = self.books[self._contracts[body["ticket_id"]]]
+        at = datetime.fromisoformat(body["started_at"])
+        books.works[work_id] = Work(work_id, body["ticket_id"], at, body["minutes"])
+        books.reached.add(at)
+
+    def _void(self, exchange: Exchange) -> None:
+        work_id = exchange.path.split("/")[3]
+        for contract_id, books in self.books.items():
+            if work_id in books.works:
+                if not exchange.is_accepted:
+                    self.faults.append(f"{exchange}: was refused: {exchange.answer}")
+                    return
+                del books.works[work_id]
+                self._reconsider(contract_id)
+                return
+
+    def tickets_of(self, contract_id: str) -> list[str]:
+        """Return the tickets under a contract."""
+        return [ticket_id for ticket_id, of in self._contracts.items() if of == contract_id]
+
+    def finish(self, at: datetime) -> None:
+        """Let the time of a live desk pass to an instant."""
+        for story in self.tickets.values():
+            story.advance(max(at, story.present) if self.is_live else at)
