@@ -5,7 +5,7 @@ REQUIREMENTS := deploy/requirements
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lock clean
+.PHONY: help run test soak check bench lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ run: $(VENV)/.stamp-local ## start Plazo on this machine; Ctrl-C stops it (make 
 
 test: $(VENV)/.stamp-dev ## run all tests (make test ARGS="tests/unit -x")
 	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
+
+soak: $(VENV)/.stamp-dev ## break everything for an hour and compare (make soak ARGS="--seconds 600 --seed 7")
+	PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)
 
 check: $(VENV)/.stamp-dev ## lint, format, types, layers
 	$(BIN)/ruff check .

@@ -23,6 +23,7 @@ from plazo.local.nats import Nats
 from plazo.local.postgres import Postgres
 from plazo.policies import policy_text
 from plazo.runtime import migrations
+from plazo.runtime.routes import rules_of
 from plazo.runtime.service import Runtime
 from plazo.runtime.settings import Settings
 from plazo.runtime.web import create_app
@@ -77,8 +78,8 @@ class House:
 
     def __post_init__(self) -> None:
         """Learn which paths belong to which service."""
-        for app in self.apps.values():
-            for path in app.openapi()["paths"]:
+        for name, app in self.apps.items():
+            for path in {rule.path for rule in rules_of(importlib.import_module(f"{name}.app").SERVICE)}:
                 if path.startswith("/v1"):
                     pattern = re.compile(
                         "".join(
@@ -269,8 +270,9 @@ async def prepared_settings(
         return Settings(
             database_url=urls.app,
             system_database_url=urls.system,
-            nats_url=nats.url,
+            nats_url=nats.url_of(name),
             operator_key=OPERATOR_KEY,
+            refusals_per_second_of_address=1_000_000,  # all tests come from one
             database_connections=8,
             log_level="warning",
             attachments_url=f"file://{postgres.cluster.parent}/attachments",

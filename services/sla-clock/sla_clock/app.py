@@ -26,7 +26,8 @@ SERVICE = Service(
     # The time of sandbox desks is moved here, and so is not read.
     handlers=merge_handlers({"tickets": desks.HANDLERS["tickets"]}, policies.HANDLERS, consumers.HANDLERS),
     background=(fire_when_due, plan_when_near, audit_timers, recompute_when_asked),
-    max_body_bytes=16_000_000,  # ten thousand questions, each with a calendar of its own
+    # Ten thousand questions, each with a calendar of its own.
+    body_limits={r"/v1/(deadlines|working-times)": 16_000_000},
 )
 
 

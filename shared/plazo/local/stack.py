@@ -54,11 +54,13 @@ class Stack:
         migrate: Migrate | None = None,
         command: Callable[[str], Sequence[str]] = serve_command,
         durable: bool = True,
+        reach: Callable[[str, str, int], int] = lambda _source, _target, port: port,
     ) -> None:
         """Describe a stack whose gateway is at `host`:`port`, with `replicas` processes of each service.
 
         `migrate` replaces the migration subprocesses and `command` the command line of a service process;
-        without `durable` PostgreSQL does not wait for the disk. All three are for tests.
+        without `durable` PostgreSQL does not wait for the disk; `reach` says at which port the program `source` finds
+        `target`, which listens on another. All four are for tests.
         """
         if replicas < 1:
             raise LocalStackError(f"replicas must be 1 or more, not {replicas}")
@@ -71,6 +73,7 @@ class Stack:
         self._migrate = migrate or self._migrate_by_command
         self._command = command
         self._durable = durable
+        self._reach = reach
         self._programs: dict[str, Process] = {}
         self._ports: dict[str, int] = {}
         self._watchers: list[asyncio.Task[None]] = []
@@ -176,7 +179,7 @@ class Stack:
             "PLAZO_SERVICE": service,
             "PLAZO_DATABASE_URL": urls.app,
             "PLAZO_SYSTEM_DATABASE_URL": urls.system,
-            "PLAZO_NATS_URL": nats.url,
+            "PLAZO_NATS_URL": nats.url_of(service),
             "PLAZO_OPERATOR_KEY": Credentials(self.data).get("operator_key"),
             "PLAZO_LISTEN": listen,
             **(self._dossier() if service == "tickets" else {}),
@@ -215,7 +218,10 @@ class Stack:
             *(self._start_program(service) for service in services),
         )
         upstreams = {
-            service: [f"127.0.0.1:{self._ports[replica_name(service, number)]}" for number in range(self.replicas)]
+            service: [
+                f"127.0.0.1:{self._reach('caddy', name, self._ports[name])}"
+                for name in (replica_name(service, number) for number in range(self.replicas))
+            ]
             for service in SERVICES
         }
         self._ports["caddy"] = self.port
@@ -280,12 +286,19 @@ class Stack:
     def _describe_service(self, service: str, *, replica: int, urls: DatabaseUrls) -> Service:
         name = replica_name(service, replica)
         port = self._choose_port(name)
+        environment = self.environment(service, urls=urls, listen=f"127.0.0.1:{port}")
+        for target in ("postgres", "nats"):
+            there = self._ports[target]
+            if (here := self._reach(name, target, there)) != there:
+                environment = {
+                    key: value.replace(f"127.0.0.1:{there}", f"127.0.0.1:{here}") for key, value in environment.items()
+                }
         return Service(
             name,
             port=port,
             command=self._command(service),
             log=self._folder.logs / f"{name}.log",
-            environment=self.environment(service, urls=urls, listen=f"127.0.0.1:{port}"),
+            environment=environment,
         )
 
     async def _keep_running(self, program: Process) -> None:

@@ -14,3 +14,4 @@ EVENT_SECONDS = Histogram(
 )
 DEAD_LETTERS = Counter("plazo_dead_letters_total", "events set aside because they could not be handled", ("producer",))
 BUS_CONNECTED = Gauge("plazo_bus_connected", "1 while the service is connected to NATS")
+CLOCK_OFFSET = Gauge("plazo_clock_offset_seconds", "how far the clock of this machine is ahead of the database's")

@@ -14,12 +14,14 @@ import structlog
 from fastapi import APIRouter
 
 from plazo.runtime.bus import Bus, BusDown
-from plazo.runtime.clock import Clock, SystemClock
+from plazo.runtime.clock import Clock
 from plazo.runtime.consumer import Consumer, Handlers
 from plazo.runtime.database import OUTAGE, Database
+from plazo.runtime.database_clock import DatabaseClock
 from plazo.runtime.identity import Principal, authenticate
 from plazo.runtime.key_uses import KeyUses
 from plazo.runtime.limits import RequestLimits
+from plazo.runtime.missed import MissedEventsOfOurs
 from plazo.runtime.oidc import access_tokens
 from plazo.runtime.relay import Relay
 from plazo.runtime.schema import NotMigrated, require_migrated
@@ -67,13 +69,23 @@ class Runtime:
         self.has_failed = False
         self.leaving = asyncio.Event()  # set as the process is told to stop: what streams to a caller ends
         self.outbox_wake = Wake()
-        self.bus = Bus(settings.nats_url.get_secret_value(), name=service.name, replicas=settings.event_replicas)
+        self.bus = Bus(
+            settings.nats_url.get_secret_value(),
+            name=service.name,
+            replicas=settings.event_replicas,
+            tls=settings.nats_tls(),
+        )
         self.relay = Relay(database=database, bus=self.bus, producer=service.name, wake=self.outbox_wake)
         self.access_tokens = access_tokens(settings)
         self.limits = RequestLimits(settings)
         self.key_uses = KeyUses(database=database, bus=self.bus, service=service.name)
+        self.missed = MissedEventsOfOurs(database=database, bus=self.bus, producer=service.name)
         self.settlement = Settlement(
-            database=database, bus=self.bus, service=service.name, reads=tuple(service.handlers)
+            database=database,
+            bus=self.bus,
+            service=service.name,
+            reads=tuple(service.handlers),
+            leaving=self.leaving,
         )
         self.consumers = {
             producer: Consumer(
@@ -136,10 +148,11 @@ class Runtime:
         its events, and catches up by itself.
         """
         async with AsyncExitStack() as stack:
-            database = await _reach_database(stack, settings, service=service.name)
-            runtime = cls(service=service, settings=settings, database=database, clock=clock or SystemClock())
+            database, common_clock = await _reach_database(stack, settings, service=service.name)
+            runtime = cls(service=service, settings=settings, database=database, clock=clock or common_clock)
             stopping = asyncio.Event()
             tasks = [asyncio.create_task(runtime._run(stopping))]  # its own
+            tasks.append(asyncio.create_task(common_clock.keep(stopping)))
             tasks.append(asyncio.create_task(runtime.key_uses.run(stopping)))
             tasks += [asyncio.create_task(loop(runtime, stopping)) for loop in service.background]
             for task in tasks:
@@ -180,6 +193,7 @@ class Runtime:
                 await self.bus.connect()
                 await self.settlement.serve()
                 await self.key_uses.serve()
+                await self.missed.serve()
                 await self.bus.ensure_stream(self.service.name)
             except BusDown as error:
                 log.info("bus_away", error=str(error))
@@ -189,7 +203,7 @@ class Runtime:
         return False
 
 
-async def _reach_database(stack: AsyncExitStack, settings: Settings, *, service: str) -> Database:
+async def _reach_database(stack: AsyncExitStack, settings: Settings, *, service: str) -> tuple[Database, DatabaseClock]:
     """Connect, and wait for what is still to come: the server, the roles, the database, its grants, its migration."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _START_SECONDS
@@ -198,8 +212,9 @@ async def _reach_database(stack: AsyncExitStack, settings: Settings, *, service:
             async with AsyncExitStack() as attempt:
                 database = await attempt.enter_async_context(Database.connect(settings))
                 await require_migrated(database.system, service=service)
+                clock = await DatabaseClock.set_by(database)
                 stack.push_async_exit(attempt.pop_all())
-                return database
+                return database, clock
         except (*OUTAGE, NotMigrated, asyncpg.PostgresError) as error:
             if loop.time() > deadline:
                 raise

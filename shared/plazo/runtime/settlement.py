@@ -7,6 +7,7 @@ looks, in that order, so that nothing slips between them.
 
 import asyncio
 import itertools
+import time
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -25,6 +26,8 @@ SELECT (SELECT coalesce(sum(version), 0)::bigint FROM outbox_version
        (SELECT count(*) FROM dead_letter
         WHERE desk_id = $1 AND state = 'open' AND ($2::uuid IS NULL OR aggregate_id = $2)) AS dead_letters
 """
+_REACH_SECONDS = 0.5
+_REACHED_SECONDS = 1.0  # for which an answer about who is there is repeated
 _PAUSES_SECONDS = (0.002, 0.004, 0.008, 0.015, 0.03)
 
 
@@ -40,17 +43,24 @@ class Counts:
 class Settlement:
     """Answers for this service, and asks all."""
 
-    def __init__(self, *, database: Database, bus: Bus, service: str, reads: tuple[str, ...]) -> None:
+    def __init__(
+        self, *, database: Database, bus: Bus, service: str, reads: tuple[str, ...], leaving: asyncio.Event
+    ) -> None:
         self._database = database
         self._bus = bus
         self._service = service
         self._reads = reads
+        self._leaving = leaving
+        self._looked_at = float("-inf")
+        self._away: tuple[str, ...] = ()
 
     async def serve(self) -> None:
         """Answer the others. :raises BusDown: if NATS is away"""
         await self._bus.answer(f"plazo-settlement.{self._service}", group=self._service, to=self._on_question)
 
     async def _on_question(self, question: Any) -> Any:
+        if question["desk"] is None:
+            return {"service": self._service}
         aggregate = question["about"]
         counts = await self.counts(desk_id=UUID(question["desk"]), about=UUID(aggregate) if aggregate else None)
         return {"announced": counts.announced, "taken_in": counts.taken_in, "dead_letters": counts.dead_letters}
@@ -61,6 +71,23 @@ class Settlement:
         assert row is not None
         taken_in = dict.fromkeys(self._reads, 0) | (row["taken_in"] or {})
         return Counts(announced=row["announced"], taken_in=taken_in, dead_letters=row["dead_letters"])
+
+    async def away(self) -> tuple[str, ...]:
+        """Return the other services of which no replica answers now; they are asked once a second at most."""
+        if time.monotonic() - self._looked_at > _REACHED_SECONDS:
+            self._looked_at = time.monotonic()
+            others = [name for name in SERVICES if name != self._service]
+            there = await asyncio.gather(*(self._is_there(name) for name in others))
+            self._away = tuple(name for name, is_there in zip(others, there, strict=True) if not is_there)
+        return self._away
+
+    async def _is_there(self, service: str) -> bool:
+        try:
+            question = {"desk": None, "about": None}
+            await self._bus.ask(f"plazo-settlement.{service}", question, seconds=_REACH_SECONDS)
+        except BusDown:
+            return False
+        return True
 
     async def look(self, *, desk_id: UUID, about: UUID | None) -> dict[str, Counts]:
         """Ask every service once. :raises BusDown: if one does not answer"""
@@ -74,22 +101,23 @@ class Settlement:
         """Wait until all has come to rest, `seconds` at most; return whether it has."""
         try:
             async with asyncio.timeout(seconds):
-                await self._until_at_rest(desk_id=desk_id, about=about)
+                return await self._until_at_rest(desk_id=desk_id, about=about)
         except TimeoutError:
             return False
-        return True
 
-    async def _until_at_rest(self, *, desk_id: UUID, about: UUID | None) -> None:
+    async def _until_at_rest(self, *, desk_id: UUID, about: UUID | None) -> bool:
         before: dict[str, Counts] | None = None
-        for attempt in itertools.count():
+        pauses = itertools.chain(_PAUSES_SECONDS, itertools.repeat(_PAUSES_SECONDS[-1]))
+        while not self._leaving.is_set():
             try:
                 after = await self.look(desk_id=desk_id, about=about)
             except BusDown:
                 after = None
             if before is not None and after is not None and is_at_rest(before, after):
-                return
+                return True
             before = after
-            await asyncio.sleep(_PAUSES_SECONDS[min(attempt, len(_PAUSES_SECONDS) - 1)])
+            await asyncio.sleep(next(pauses))
+        return False  # the change is made: that is answered before the process ends
 
 
 def is_at_rest(before: dict[str, Counts], after: dict[str, Counts]) -> bool:

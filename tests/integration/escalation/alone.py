@@ -249,7 +249,7 @@ async def running_alone(data: Path) -> AsyncIterator[Alone]:
         settings = Settings(
             database_url=urls.app,
             system_database_url=urls.system,
-            nats_url=nats.url,
+            nats_url=nats.url_of("escalation"),
             operator_key=OPERATOR_KEY,
             log_level="error",
             smtp_url=postbox.url,

@@ -24,4 +24,9 @@ async def test_every_table_is_walled_off_by_desk(alone: Alone) -> None:
         "AND NOT relrowsecurity ORDER BY 1"
     )
 
-    assert [row["relname"] for row in tables] == ["alembic_version", "malformed_message"]
+    assert [row["relname"] for row in tables] == [
+        "alembic_version",
+        "inbox_stream",
+        "malformed_message",
+        "outbox_stream",
+    ]

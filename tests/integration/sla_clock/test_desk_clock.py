@@ -1,10 +1,14 @@
 """The test clock of a sandbox desk."""
 
 import asyncio
+from uuid import UUID
 
+import pytest
 from harness import DeskUnderTest, House
 
+from plazo.runtime.service import Runtime
 from sla_clock.repository.desks import hold_desk
+from sla_clock.usecases import move_desk_clock as use_case
 
 
 async def test_clock_moves_by_instant_and_by_length(desk: DeskUnderTest):
@@ -70,6 +74,30 @@ async def test_one_request_at_a_time(house: House, desk: DeskUnderTest):
         problem = await desk.admin.refused(409, "POST", path, json={"advance": "1h"})
         assert problem["type"] == "urn:plazo:problem:clock-is-moving"
     await desk.admin.ok("POST", path, json={"advance": "1h"})
+
+
+async def test_the_same_request_waits_for_the_attempt_that_is_under_way(house: House, desk: DeskUnderTest, ticket):
+    path, key = f"/v1/desks/{desk.desk_id}/clock", {"Idempotency-Key": "sent twice"}
+    answers = await asyncio.gather(
+        *(desk.admin.ok("POST", path, json={"advance": "1 day"}, headers=key) for _ in range(3))
+    )
+    assert answers == [{"desk_id": str(desk.desk_id), "clock_at": "2026-05-05T13:00:00Z", "fired": 6}] * 3
+
+
+async def test_who_has_lost_its_hold_takes_no_further_step(
+    house: House, desk: DeskUnderTest, ticket, monkeypatch: pytest.MonkeyPatch
+):
+    settle = use_case._settle
+    moved = "UPDATE desk SET clock_at = clock_at + interval '1 minute' WHERE desk_id = $1"
+
+    async def settle_while_another_moves_the_clock(runtime: Runtime, desk_id: UUID) -> None:
+        await settle(runtime, desk_id)
+        await house.fetch("sla_clock", moved, desk_id)
+
+    monkeypatch.setattr(use_case, "_settle", settle_while_another_moves_the_clock)
+    problem = await desk.admin.refused(503, "POST", f"/v1/desks/{desk.desk_id}/clock", json={"advance": "1 day"})
+    assert problem["type"] == "urn:plazo:problem:clock-still-moving"
+    assert await house.events("sla_clock", desk.desk_id, "desk.clock_advanced.v1") == []
 
 
 async def test_nothing_stays_behind_when_tickets_open_while_the_clock_moves(desk: DeskUnderTest, contract):

@@ -114,7 +114,7 @@ async def test_a_rotated_secret_overlaps_and_a_disabled_hook_takes_nothing(desk:
 
 async def test_what_cannot_be_mapped_is_kept(desk: DeskUnderTest) -> None:
     poster = await hooked(desk, mapping=MAPPING)
-    answer = await poster.post({"id": "7", "kind": "new", "title\x00": "\ud800"})
+    answer = await poster.post({"id": "7", "kind": "new", "headline\x00": "\ud800"})
     assert (answer.status_code, outcomes(answer)) == (202, ["kept"])
     kept = await desk.admin.ok("GET", f"/v1/quarantine/{answer.json()['items'][0]['request_id']}")
     assert "the payload has nothing at title" in kept["body"]["description"]

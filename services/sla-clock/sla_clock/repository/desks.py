@@ -1,9 +1,12 @@
 """Sandbox desks: their time, and who is moving it."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from uuid import UUID
 
 import asyncpg
@@ -11,6 +14,9 @@ import asyncpg
 from plazo.kernel.errors import NotFound
 from plazo.runtime.database import Connection
 from plazo.runtime.settings import Settings
+
+_PAUSE_SECONDS = 0.05  # between two looks whether the desk is free
+_CLOSING_SECONDS = 2.0
 
 _DESK = "SELECT desk_id, sandbox, timezone, clock_at FROM desk WHERE desk_id = $1"
 _PRESENT = "SELECT clock_at FROM desk WHERE desk_id = $1 AND sandbox FOR SHARE"
@@ -56,9 +62,9 @@ class Advance:
     done: bool
 
 
-async def read_desk(connection: Connection, desk_id: UUID) -> Desk:
-    """Return the transaction's desk. :raises NotFound: if it is another"""
-    row = await connection.fetchrow(_DESK, desk_id)
+async def read_desk(connection: Connection, desk_id: UUID, *, locked: bool = False) -> Desk:
+    """Return the transaction's desk, `locked` to its end. :raises NotFound: if it is another"""
+    row = await connection.fetchrow(f"{_DESK} FOR NO KEY UPDATE" if locked else _DESK, desk_id)
     if row is None:
         raise NotFound(f"there is no desk {desk_id} here")
     return Desk(**dict(row))
@@ -96,8 +102,8 @@ async def count_advance(connection: Connection, desk_id: UUID, request: Request,
 
 
 @asynccontextmanager
-async def hold_desk(settings: Settings, desk_id: UUID) -> AsyncIterator[bool]:
-    """Be the only one who moves a desk's clock for the time of the block; gives false if somebody else is.
+async def hold_desk(settings: Settings, desk_id: UUID, *, patience_seconds: float = 0.0) -> AsyncIterator[bool]:
+    """Be the only one who moves a desk's clock for the time of the block; gives false if somebody else still is.
 
     The lock belongs to a connection of its own, so that PostgreSQL frees it if this process dies, and so that many
     such blocks do not starve the pools that the desks need to come to rest.
@@ -105,6 +111,12 @@ async def hold_desk(settings: Settings, desk_id: UUID) -> AsyncIterator[bool]:
     connection = await asyncpg.connect(settings.system_database_url.get_secret_value(), timeout=5)
     try:
         lock = int.from_bytes(desk_id.bytes[8:], "big", signed=True)
-        yield await connection.fetchval("SELECT pg_try_advisory_lock($1)", lock)
+        deadline = monotonic() + patience_seconds
+        while not (is_ours := await connection.fetchval("SELECT pg_try_advisory_lock($1)", lock)):
+            if monotonic() >= deadline:
+                break
+            await asyncio.sleep(_PAUSE_SECONDS)
+        yield is_ours
     finally:
-        await connection.close()
+        with contextlib.suppress(TimeoutError, OSError):
+            await connection.close(timeout=_CLOSING_SECONDS)

@@ -19,6 +19,8 @@ from sla_clock.usecases.fire_timers import fire_desk_timers
 from sla_clock.usecases.work_off_recomputations import work_off
 
 SETTLE_SECONDS = 30.0
+# A request that is repeated while it is still carried out waits so long for its answer.
+_PATIENCE_SECONDS = 10.0
 
 
 class DeskIsLive(PlazoError):
@@ -42,6 +44,13 @@ class ClockIsMoving(PlazoError):
     code = "clock-is-moving"
 
 
+class StillMoving(PlazoError):
+    """An earlier attempt at the request is under way, or somebody came in between: it goes on when repeated."""
+
+    kind = Kind.UNAVAILABLE
+    code = "clock-still-moving"
+
+
 class DeskNotSettled(PlazoError):
     """A service has not followed the clock in time."""
 
@@ -53,6 +62,7 @@ class DeskNotSettled(PlazoError):
 class _Step:
     """Where a step led, what it told, and whether it was the last."""
 
+    to: datetime
     told: int
     is_last: bool
 
@@ -74,20 +84,22 @@ async def move_desk_clock(
     :raises DeskIsLive: if the desk is no sandbox
     :raises ClockGoesForward: if the instant lies before its present
     :raises ClockIsMoving: if another request moves it
+    :raises StillMoving: if an earlier attempt at the same request does, or whoever came in between
     :raises KeyReused: if the key came with another request
     :raises DeskNotSettled: if a service does not follow; what was reached stays reached
     """
     request = Request(caller, key or str(new_id()), request_hash)
     uow = runtime.unit_of_work(desk_id=desk_id, now=now)
-    async with desks.hold_desk(runtime.settings, desk_id) as is_ours:
+    patience = _PATIENCE_SECONDS if key else 0.0
+    async with desks.hold_desk(runtime.settings, desk_id, patience_seconds=patience) as is_ours:
         if not is_ours:
-            raise ClockIsMoving("the clock of this desk is being moved by another request; wait for its answer")
-        target = await _resolve(uow, desk_id, body, request)
-        step = _Step(0, is_last=False)
+            raise await _busy(uow, desk_id, request)
+        stands_at, target = await _resolve(uow, desk_id, body, request)
+        step = _Step(stands_at, told=0, is_last=False)
         while not step.is_last:
             await _settle(runtime, desk_id)
             async with uow.begin() as tx:
-                step = await _take_step(tx, target)
+                step = await _take_step(tx, target, after=step.to)
                 await desks.count_advance(tx.connection, desk_id, request, fired=step.told, done=step.is_last)
     async with uow.read() as connection:
         advance = await desks.find_advance(connection, desk_id, request)
@@ -95,21 +107,30 @@ async def move_desk_clock(
     return ClockMoved(desk_id=desk_id, clock_at=target, fired=advance.fired)
 
 
-async def _resolve(uow: UnitOfWork, desk_id: UUID, body: ClockMove, request: Request) -> datetime:
-    """Return the instant that the request leads to, resolved once."""
+async def _busy(uow: UnitOfWork, desk_id: UUID, request: Request) -> PlazoError:
+    """Return what to answer while the desk is held: an earlier attempt at the same request is waited for."""
+    async with uow.read() as connection:
+        before = await desks.find_advance(connection, desk_id, request)
+    if before is not None and before.request_hash == request.hash:
+        return StillMoving("this request is being carried out; repeat it for its answer")
+    return ClockIsMoving("the clock of this desk is being moved by another request; wait for its answer")
+
+
+async def _resolve(uow: UnitOfWork, desk_id: UUID, body: ClockMove, request: Request) -> tuple[datetime, datetime]:
+    """Return the present of the desk and the instant that the request leads to, resolved once."""
     async with uow.begin() as tx:
         desk = await desks.read_desk(tx.connection, desk_id)
         before = await desks.find_advance(tx.connection, desk_id, request)
         if before is not None:
             if before.request_hash != request.hash:
                 raise KeyReused(f"the Idempotency-Key {request.key!r} was used with another request")
-            return before.target_at
-        target = _target(desk, body)
+            return desk.clock_at or uow.now, before.target_at
+        stands_at, target = _target(desk, body)
         await desks.insert_advance(tx.connection, desk_id, request, target_at=target)
-    return target
+    return stands_at, target
 
 
-def _target(desk: Desk, body: ClockMove) -> datetime:
+def _target(desk: Desk, body: ClockMove) -> tuple[datetime, datetime]:
     if desk.clock_at is None:
         raise DeskIsLive("a live desk's time is the machine's and cannot be moved; create a sandbox desk for tests")
     target = body.to or desk.clock_at + body.length
@@ -120,13 +141,17 @@ def _target(desk: Desk, body: ClockMove) -> datetime:
         )
     if target.year > LAST_YEAR:
         raise InvalidInput(f"expected an instant in the years to {LAST_YEAR}, not {format_instant(target)}")
-    return target
+    return desk.clock_at, target
 
 
-async def _take_step(tx: Transaction, target: datetime) -> _Step:
-    """Move to the next due instant, `target` at most, and fire what is due there."""
-    desk = await desks.read_desk(tx.connection, tx.desk_id)
-    assert desk.clock_at is not None
+async def _take_step(tx: Transaction, target: datetime, *, after: datetime) -> _Step:
+    """Move to the next due instant, `target` at most, and fire what is due there.
+
+    :raises StillMoving: if the clock does not stand where we left it: the lock was lost with its connection
+    """
+    desk = await desks.read_desk(tx.connection, tx.desk_id, locked=True)
+    if desk.clock_at != after:
+        raise StillMoving("the clock of this desk was moved by another attempt meanwhile; repeat the request")
     due_at = await timers.next_of_desk(tx.connection, until=target)
     instant = max(desk.clock_at, target if due_at is None else due_at)
     tx.now = instant
@@ -139,7 +164,7 @@ async def _take_step(tx: Transaction, target: datetime) -> _Step:
             event_id=derived_id("desk-clock", tx.desk_id, instant),
         )
     told = await fire_desk_timers(tx, at=instant)
-    return _Step(told, is_last=due_at is None and not has_moved and instant >= target)
+    return _Step(instant, told, is_last=due_at is None and not has_moved and instant >= target)
 
 
 async def _settle(runtime: Runtime, desk_id: UUID) -> None:

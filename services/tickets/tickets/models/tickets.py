@@ -35,7 +35,7 @@ class TicketNumber(TicketsTable, table=True):
 
 _QUEUE = ("desk_id", "queue_rank", "next_due_at", "ticket_id")
 _IN_QUEUE = text("closed_at IS NULL")
-_TRANSACTION = text("(pg_current_xact_id()::text)::bigint")
+_TRANSACTION = text("((pg_current_xact_id())::text)::bigint + transaction_offset()")
 
 
 class Ticket(TicketsTable, table=True):

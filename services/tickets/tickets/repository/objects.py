@@ -17,7 +17,9 @@ from obstore.store import LocalStore, ObjectStore, S3Store
 from plazo.kernel.errors import Kind, PlazoError
 from plazo.kernel.ids import new_id
 from plazo.runtime.database import Database
+from plazo.runtime.secret_files import read_secrets
 from plazo.runtime.service import Runtime
+from plazo.runtime.settings import OBJECT_STORE_SECRETS
 from plazo.runtime.unit_of_work import Transaction
 from tickets.domain.attachments import FileTooLarge, FileType, Limits, clean_name, clean_type, judge_type
 
@@ -201,6 +203,8 @@ def _open_store(url: str) -> ObjectStore:
     if parts.scheme == "file":
         return LocalStore.from_url(url, mkdir=True)
     config = cast("S3Config", {key: value for key, value in parse_qsl(parts.query) if key in _S3_OPTIONS})
+    secrets = read_secrets(OBJECT_STORE_SECRETS)  # else it looks where else a machine may have them
+    config |= cast("S3Config", {name.removeprefix("AWS_").lower(): secret for name, secret in secrets.items()})
     where = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
     return S3Store.from_url(
         where, config=config, client_options={"allow_http": config.get("endpoint", "").startswith("http://")}

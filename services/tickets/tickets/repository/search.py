@@ -78,13 +78,13 @@ _CONDITIONS = {
 _FEED = """
 SELECT e.seq, e.transaction_id, e.ticket_id, t.number, t.customer_id, e.occurred_at, e.recorded_at, e.kind, e.actor,
        e.internal, e.text, e.data,
-       e.transaction_id < pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS is_settled
+       e.transaction_id < pg_snapshot_xmin(pg_current_snapshot())::text::bigint + transaction_offset() AS is_settled
 FROM timeline_entry e JOIN ticket t USING (ticket_id)
 WHERE (e.transaction_id, e.seq) > ($1::bigint, $2::bigint)
   AND ($3::uuid IS NULL OR e.ticket_id = $3) AND ($4::uuid IS NULL OR t.customer_id = $4) AND ($5 OR NOT e.internal)
 ORDER BY e.transaction_id, e.seq LIMIT $6
 """
-_HORIZON = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+_HORIZON = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint + transaction_offset()"
 
 
 class _Statement:

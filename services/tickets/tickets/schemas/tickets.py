@@ -65,6 +65,8 @@ class TicketView(View):
 
     `flags` name what the request lacks. `severity_confirmed` is false as long as the severity is provisional, null
     where nobody has to confirm it. `received_at` is when the request reached the desk, where that is not the opening.
+    `admission` says whether billing lets it be worked on: `not_required`, `pending` (no answer yet, so no clock runs),
+    `granted` or `withheld` (see `hold`).
     `next_due_at` is the next instant of what is owed, `breached` says that a promise is broken.
     """
 
@@ -94,6 +96,7 @@ class TicketView(View):
     flags: list[str]
     parts: dict[str, str]
     checklist: dict[str, bool]
+    admission: str
     hold: HoldView | None
     waits: list[str]
     waiting: list[WaitView]

@@ -54,6 +54,7 @@ def ticket_view(ticket: Ticket, announced: Announced | None = None) -> TicketVie
         flags=list(ticket.flags),
         parts=dict(ticket.answers.parts),
         checklist=dict(ticket.answers.checklist),
+        admission=ticket.admission,
         hold=HoldView(reason=ticket.held_for, clause=ticket.held_clause) if ticket.held_for else None,
         waits=list(ticket.waits),
         waiting=[

@@ -13,6 +13,7 @@ import structlog
 
 from plazo.kernel.errors import Fault, InvalidInput
 from plazo.runtime.database import OUTAGE
+from plazo.runtime.discretion import discreet
 from plazo.runtime.identity import Principal, is_still_valid
 from plazo.runtime.service import Runtime
 from plazo.runtime.unit_of_work import UnitOfWork
@@ -125,7 +126,8 @@ async def follow_timelines(
             settled = [row for row in rows if row["is_settled"]]
             for row in settled:
                 place = Cursor(row["transaction_id"], row["seq"])
-                yield Growth(cursor=place, kind=row["kind"], data=_shown(row))
+                shown = _shown(row)
+                yield Growth(cursor=place, kind=row["kind"], data=shown if with_internal else discreet(shown))
             if len(settled) == _BATCH:
                 continue
             # All before the horizon has been looked through, also what this reader does not want to see.

@@ -1,12 +1,14 @@
 """The whole stack, with real PostgreSQL, NATS and Caddy and a stand-in for each service process."""
 
 import asyncio
+import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
@@ -111,6 +113,27 @@ async def test_says_what_it_starts(running):
     assert ready[-1] == "caddy"
 
 
+def command_lines(pids):
+    """The command lines of processes and of what they have started, such as PostgreSQL's many."""
+    found = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if {int(status.parent.name), int(status.read_text().rpartition(")")[2].split()[1])} & pids:
+                found[str(status.parent)] = (status.parent / "cmdline").read_bytes()
+    return found
+
+
+async def test_shows_no_password_to_who_lists_processes_or_reads_logs(stack):
+    secrets = [value.encode() for value in json.loads((stack.data / "secrets.json").read_text()).values()]
+    assert len(secrets) > 15
+    shown = {str(log): log.read_bytes() for log in (stack.data / "logs").iterdir()}
+    shown["state.json"] = (stack.data / "state.json").read_bytes()
+    pids = {program.pid for program in stack.describe().programs.values()}
+    shown |= command_lines(pids)
+    assert len(shown) > 2 * len(pids)
+    assert [place for place, content in shown.items() if any(one in content for one in secrets)] == []
+
+
 async def test_says_what_runs_where(stack):
     state = read_state(stack.data)
     assert state == stack.describe()
@@ -153,7 +176,7 @@ async def test_tells_a_service_what_it_needs(running):
         assert who_and_where == f"{role}@plazo_sla_clock"
         await connection.close()
     assert clock["PLAZO_OWNER_DATABASE_URL"].startswith("postgresql://sla_clock_owner:")
-    assert clock["PLAZO_NATS_URL"].startswith("nats://plazo:")
+    assert clock["PLAZO_NATS_URL"].startswith("nats://sla_clock:")
     assert clock["PLAZO_SERVICE"] == "sla_clock"
     assert len(clock["PLAZO_OPERATOR_KEY"]) >= 32
     assert len({environment["PLAZO_OPERATOR_KEY"] for environment in told.environments.values()}) == 1
@@ -246,6 +269,7 @@ async def test_leaves_nothing_behind_when_a_migration_fails(describe_stack):
 
 RUN = """
 import asyncio, sys
+from contextlib import suppress
 from pathlib import Path
 from plazo.local.stack import Stack
 
