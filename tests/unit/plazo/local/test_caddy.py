@@ -1,10 +1,12 @@
 """The routing, seen through a real gateway with a stand-in behind each of the four names."""
 
 import asyncio
+import socket
 import subprocess
 
 import httpx
 import pytest
+from harness import eventually
 
 from plazo.events.envelope import SERVICES
 from plazo.local.caddy import ROUTING, Caddy
@@ -158,3 +160,32 @@ def test_is_written_as_caddy_would_write_it():
         [find_program("caddy"), "fmt", "--diff", ROUTING], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
+
+
+async def test_passes_over_a_replica_that_takes_requests_and_does_not_answer(tmp_path, stand_in):
+    port = choose_port()
+    answering = Service(
+        "tickets",
+        port=port,
+        command=stand_in("tickets"),
+        log=tmp_path / "tickets.log",
+        environment={"PLAZO_SERVICE": "tickets", "PLAZO_LISTEN": f"127.0.0.1:{port}"},
+    )
+    hanging = socket.create_server(("127.0.0.1", 0), backlog=100)  # takes connections, and nobody reads them
+    upstreams = [f"127.0.0.1:{port}", f"127.0.0.1:{hanging.getsockname()[1]}"]
+    caddy = Caddy(tmp_path, host="127.0.0.1", port=choose_port(), upstreams=dict.fromkeys(SERVICES, upstreams))
+    await answering.start()
+    await caddy.start()
+    async with httpx.AsyncClient(base_url=caddy.address, trust_env=False, timeout=0.5) as client:
+
+        async def both_turns_are_answered() -> bool:
+            try:
+                return all([(await client.get("/v1/tickets")).is_success for _ in upstreams])
+            except httpx.ReadTimeout:
+                return False
+
+        assert not await both_turns_are_answered()
+        await eventually(both_turns_are_answered, seconds=30)
+    await caddy.stop()
+    await answering.stop()
+    hanging.close()
