@@ -1,6 +1,8 @@
 """Fixtures over the house under test; each xdist worker has servers of its own."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+import warnings
+from collections.abc import AsyncIterator
 
 import pytest
 import uvloop
@@ -9,9 +11,14 @@ from harness import DeskUnderTest, House, running_house
 from plazo.runtime import logs
 
 
-def pytest_asyncio_loop_factories() -> dict[str, Callable[[], uvloop.Loop]]:
-    """Run on the event loop that the services run on."""
-    return {"uvloop": uvloop.new_event_loop}
+def pytest_configure() -> None:
+    """Run on the event loop that the services run on.
+
+    Not as a loop factory: that is a parameter of each asynchronous test, and the first other one rebuilds the house.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 
 @pytest.fixture(scope="session", autouse=True)

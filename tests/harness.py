@@ -275,6 +275,7 @@ async def prepared_settings(
             refusals_per_second_of_address=1_000_000,  # all tests come from one
             database_connections=8,
             log_level="warning",
+            webhook_allowed_networks="127.0.0.77/32",
             attachments_url=f"file://{postgres.cluster.parent}/attachments",
             secrets_key=f"test:{SECRETS_KEY}",
         )

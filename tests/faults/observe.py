@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from faults.offices import Office
+from faults.receiver import Post
 from faults.sending import present
 
 _SERVICES = ("tickets", "sla-clock", "escalation", "billing")
@@ -27,15 +28,18 @@ class Observed:
 
 @dataclass(slots=True)
 class ObservedDesk:
-    """A desk: its tickets by id, its accounts with their entries, whether its ledger agrees, what was set aside."""
+    """A desk: its tickets by id, its accounts with their entries, whether its ledger agrees, what was set aside,
+    what a partner was sent."""
 
     observed_at: datetime
     tickets: dict[str, Observed] = field(default_factory=dict)
     kept: list[dict[str, Any]] = field(default_factory=list)
     accounts: dict[str, dict[str, Any]] = field(default_factory=dict)
     entries: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    quotes: dict[str, dict[str, Any]] = field(default_factory=dict)
     ledger: dict[str, Any] = field(default_factory=dict)
     dead_letters: list[str] = field(default_factory=list)
+    posts: list[Post] = field(default_factory=list)
 
 
 async def observe(office: Office) -> ObservedDesk:
@@ -56,10 +60,14 @@ async def observe(office: Office) -> ObservedDesk:
             account_id = account["account_id"]
             desk.accounts[account_id] = await read.read(f"/v1/accounts/{account_id}", token=token)
             desk.entries[account_id] = await read.read_all(f"/v1/accounts/{account_id}/entries", token=token)
+        quotes = await read.read_all("/v1/quotes", token=token, contract=contract["contract_id"])
+        desk.quotes |= {one["quote_id"]: one for one in quotes}
     desk.ledger = await read.read("/v1/ledger/verification", token=token)
     for service in _SERVICES:
         letters = await read.read_all(f"/{service}/v1/dead-letters", token=token)
         desk.dead_letters += [f"{service}: {one.get('type')} {one.get('reason')}" for one in letters]
+    if office.receiver is not None:
+        desk.posts = [*office.receiver.posts[office.name]]
     return desk
 
 

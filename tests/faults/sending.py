@@ -125,6 +125,10 @@ class Sender:
             if cursor is None:
                 return items
 
+    async def try_key(self, path: str, token: str) -> None:
+        """Read something until its service has heard of an API key."""
+        await self._until_answered("GET", path, None, {"Authorization": f"Bearer {token}"}, [], (401,))
+
     async def _until_answered(
         self,
         method: str,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,9 +14,12 @@ from harness import Client, DeskUnderTest, House, clock_of, eventually, running_
 
 from plazo.events.envelope import SERVICES
 from plazo.local import backup
+from plazo.local.archive import fingerprint
 from plazo.local.folder import DataFolder, ProgramState, StackState
+from plazo.policies import policy_text
 from tickets.repository.search import read_feed
 
+LIVE_TARGET = "8s"  # long enough for the snapshots to be taken before
 OCTETS = {"Content-Type": "application/octet-stream"}
 
 
@@ -43,14 +47,21 @@ async def grow_old(house: House) -> None:
         await connection.close()
 
 
-async def tell_a_story(desk: DeskUnderTest) -> dict[str, Any]:
-    """Fill a desk: a ticket with clocks, a breach, its escalation, a charge, a file and a secret."""
+async def sign(desk: DeskUnderTest, document: str) -> dict[str, Any]:
+    """Sign a contract under a variant of SmartCloud's policy, and buy seven units."""
     admin = desk.admin
-    await desk.publish("smartcloud")
+    await admin.ok("POST", "/v1/policies", json={"document": document})
     contract = await desk.customer("smartcloud", plan="dedicated")
     [account] = (await admin.ok("GET", "/v1/accounts", params={"contract": contract["contract_id"]}))["items"]
     await admin.ok("POST", f"/v1/accounts/{account['account_id']}/grants", json={"quantity": 7, "reason": "factura 17"})
     await desk.settled()
+    return contract | {"account_id": account["account_id"]}
+
+
+async def tell_a_story(desk: DeskUnderTest) -> dict[str, Any]:
+    """Fill a desk: a ticket with clocks, a breach, its escalation, a charge, a file and a secret."""
+    admin = desk.admin
+    contract = await sign(desk, policy_text("smartcloud"))
     ticket = await desk.open_ticket(contract, facts={"business_impact": "material"})
     path = f"/v1/tickets/{ticket['ticket_id']}"
     await admin.ok("POST", f"{path}/replies", json={"text": "Lo miramos"})
@@ -59,7 +70,7 @@ async def tell_a_story(desk: DeskUnderTest) -> dict[str, Any]:
     work = {"ticket_id": ticket["ticket_id"], "started_at": "2026-05-04T11:30:00Z", "minutes": 61, "description": "x"}
     await admin.ok("POST", "/v1/work", json=work)
     await admin.ok("POST", f"/v1/desks/{desk.desk_id}/clock", json={"advance": "5h"})
-    return contract | {"ticket_id": ticket["ticket_id"], "account_id": account["account_id"]}
+    return contract | {"ticket_id": ticket["ticket_id"]}
 
 
 async def everything(client: Client, told: dict[str, Any]) -> dict[str, Any]:
@@ -112,7 +123,10 @@ async def test_a_restored_house_is_the_same_and_goes_on(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await grow_old(house)
-    desk, busy = await house.new_desk(), await house.new_desk()
+    desk, busy, live = await house.new_desk(), await house.new_desk(), await house.new_desk(sandbox=False)
+    lively = await sign(
+        live, policy_text("smartcloud").replace("first_response: 4h", f"first_response: {LIVE_TARGET}", 1)
+    )
     told = await tell_a_story(desk)
     await busy.publish("expande")
     contract = await busy.customer("expande", plan="basic")
@@ -136,7 +150,9 @@ async def test_a_restored_house_is_the_same_and_goes_on(
     stop = asyncio.Event()
     working = [asyncio.create_task(work_on(busy, contract, stop)) for _ in range(2)]
     file = tmp_path / "backup.tar"
+    pending = await live.open_ticket(lively, facts={"business_impact": "material"})
     with seen_as_running(house) as data:
+        house.postgres.credentials.encryption_key("secrets_key")
         manifest = await backup.back_up(data, file)
         stop.set()
     answered = [ticket for task in working for ticket in await task]
@@ -145,12 +161,20 @@ async def test_a_restored_house_is_the_same_and_goes_on(
     copy = tmp_path / "elsewhere" / "copy"
     copy.parent.mkdir()
     assert await backup.restore(file, copy, durable=False) == manifest
+    assert manifest.encryption_key == fingerprint((data / "secrets.json").read_bytes()) != ""
+    due_at = clock_of(pending, "first_response")["due_at"]
+    assert manifest.taken_at < datetime.fromisoformat(due_at)
     assert (copy / "secrets.json").read_bytes() == (data / "secrets.json").read_bytes()
     assert sorted(path.name for path in copy.parent.iterdir()) == ["copy"]
 
     async with running_house(copy) as restored:
         assert await readers_ahead(restored) == []
-        desk, busy = moved(desk, restored), moved(busy, restored)
+        desk, busy, live = (moved(one, restored) for one in (desk, busy, live))
+
+        async def breached_at() -> str | None:
+            return clock_of(await live.ticket(pending), "first_response")["breached_at"]
+
+        assert await eventually(breached_at, seconds=20) == due_at
         await desk.settled()
         await busy.settled()
         assert await everything(desk.admin, told) == before
@@ -165,7 +189,7 @@ async def test_a_restored_house_is_the_same_and_goes_on(
         known = {row["ticket_id"] for row in await restored.fetch("tickets", "SELECT ticket_id FROM ticket")}
         for ticket_id in known & {UUID(ticket) for ticket in answered}:
             assert (await busy.ticket({"ticket_id": ticket_id}))["clocks"]
-        # It goes on: a timer that was set before fires, a new ticket goes all the way, cursors of streams are good.
+        # It goes on: a timer of a sandbox fires too, a new ticket goes all the way, cursors of streams are good.
         moved_on = await desk.advance(to="2026-05-08T13:00:00Z")
         assert moved_on["fired"] > 0
         cursor = await last_entry(restored)

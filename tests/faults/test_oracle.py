@@ -3,8 +3,8 @@
 import ast
 import copy
 import sys
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -16,15 +16,17 @@ from harness import OPERATOR_KEY, House
 
 from faults.compare import compared, look
 from faults.observe import Observed, ObservedDesk
-from faults.offices import Office, Pace
+from faults.offices import Office
+from faults.receiver import Receiver
+from faults.trades import Pace
 from faults.traffic import Traffic
 
-SEED = 31
+SEED = 43
 STEPS = 18
 # The soak, and the short version of it, have all of them.
 DESKS = ("smartcloud", "ireo", "expande", "prompt")
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 
 @dataclass
@@ -42,18 +44,22 @@ class Played:
 
 
 @pytest.fixture(scope="module")
-async def played(house: House) -> AsyncIterator[Played]:
+async def played(house: House) -> Played:
     """The traffic of a seed, over the services in this process."""
     transport = httpx.ASGITransport(app=house, raise_app_exceptions=False)
     pace = Pace(first=1, whole=2, long=3, step=1)
-    traffic = Traffic("http://house", OPERATOR_KEY, SEED, transport=transport, pace=pace, desks=DESKS)
-    await traffic.prepare()
-    async for _ in traffic.steps(STEPS):
-        pass
-    looked = await look(traffic, seconds=30)
+    databases = {name: house.postgres.dsn(f"plazo_{name}") for name in house.apps}
+    async with Receiver() as receiver:
+        traffic = Traffic(
+            "http://house", OPERATOR_KEY, SEED, transport=transport, pace=pace, desks=DESKS, receiver=receiver
+        )
+        await traffic.prepare()
+        async for _ in traffic.steps(STEPS):
+            pass
+        looked = await look(traffic, databases=databases, seconds=30)
+        await traffic.close()
     found = [one for differences, _ in looked.values() for one in differences]
-    yield Played(traffic, found, {name: desk for name, (_, desk) in looked.items()})
-    await traffic.close()
+    return Played(traffic, found, {name: desk for name, (_, desk) in looked.items()})
 
 
 def test_traffic_without_faults_ends_as_the_oracle_says(played: Played) -> None:
@@ -217,6 +223,48 @@ def _change_state(desk: ObservedDesk) -> bool:
     return True
 
 
+def _forget_notice(desk: ObservedDesk) -> bool:
+    for ticket in _each_ticket(desk):
+        for escalation in ticket.escalations:
+            if escalation["acknowledged_at"] is not None:
+                escalation["acknowledged_at"] = None
+                return True
+    return False
+
+
+def _change_quote(desk: ObservedDesk) -> bool:
+    for quote in desk.quotes.values():
+        quote["quantity"] += 1
+        return True
+    return False
+
+
+def _lose_post(desk: ObservedDesk) -> bool:
+    place = next(place for place, post in enumerate(desk.posts) if b"clock.started" in post.body)
+    lost = desk.posts[place].event_id
+    desk.posts = [post for post in desk.posts if post.event_id != lost]
+    return True
+
+
+def _swap_posts(desk: ObservedDesk) -> bool:
+    for ticket_id in sorted(desk.tickets):
+        own = [
+            place
+            for place, post in enumerate(desk.posts)
+            if ticket_id.encode() in post.body and b'"type":"ticket.' in post.body and b'"receipt"' not in post.body
+        ]
+        if len(own) > 1:
+            first, *_, last = own
+            desk.posts[first], desk.posts[last] = desk.posts[last], desk.posts[first]
+            return True
+    return False
+
+
+def _sign_otherwise(desk: ObservedDesk) -> bool:
+    desk.posts[0] = replace(desk.posts[0], stamp="1")
+    return True
+
+
 def _leave_dead_letter(desk: ObservedDesk) -> bool:
     desk.dead_letters.append("billing: ticket.opened.v1 it could not be handled")
     return True
@@ -242,6 +290,11 @@ def _leave_dead_letter(desk: ObservedDesk) -> bool:
         pytest.param(_charge_less, "charged", id="a charge is off by one"),
         pytest.param(_lose_work, "work", id="work is lost"),
         pytest.param(_take_from_lot, "a grant", id="a grant has less left"),
+        pytest.param(_forget_notice, "acknowledged", id="an acknowledgement is lost"),
+        pytest.param(_change_quote, "quote of", id="a quote is off by one"),
+        pytest.param(_lose_post, "was not sent", id="a webhook is lost"),
+        pytest.param(_swap_posts, "sent in the order", id="webhooks in another order"),
+        pytest.param(_sign_otherwise, "not signed", id="a webhook is signed for another time"),
         pytest.param(_leave_dead_letter, "dead letter", id="a dead letter"),
     ],
 )
@@ -259,15 +312,26 @@ def test_an_answer_that_is_another_the_second_time_is_found(played: Played) -> N
         (place, one) for place, one in enumerate(exchanges) if one.action.startswith("again:") and one.is_accepted
     )
     office = next(one for one in played.traffic.offices if one.name == again.desk)
-    altered = copy.copy(again)
-    object.__setattr__(altered, "answer", {**again.answer, "number": "X-1"})
-    exchanges[place] = altered
+    exchanges[place] = replace(again, answer={**again.answer, "number": "X-1"})
     try:
         found = compared(played.traffic, office, played.observed[office.name])
     finally:
         exchanges[place] = again
 
     assert any("answered otherwise" in one or "taken twice" in one for one in found)
+
+
+def test_a_crash_is_found_though_the_request_was_repeated(played: Played) -> None:
+    exchanges = played.traffic.accepted.exchanges
+    last = exchanges[-1]
+    exchanges[-1] = replace(last, unanswered=("500",))
+    office = next(one for one in played.traffic.offices if one.name == last.desk)
+    try:
+        found = compared(played.traffic, office, played.observed[office.name])
+    finally:
+        exchanges[-1] = last
+
+    assert any("answered with 500" in one for one in found)
 
 
 def test_the_oracle_uses_nothing_of_the_product() -> None:

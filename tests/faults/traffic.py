@@ -10,8 +10,11 @@ from uuid import uuid4
 import httpx
 
 from faults.accepted import Accepted, Exchange
-from faults.offices import TRADES, Office, Pace
+from faults.acts import take_step
+from faults.offices import Office
+from faults.receiver import Receiver
 from faults.sending import PATIENCE_SECONDS, Sender
+from faults.trades import TRADES, Pace
 
 DESKS = tuple(TRADES)
 _AT_ONCE = 3
@@ -26,7 +29,8 @@ class Step:
 
 
 class Traffic:
-    """Desks at work. `address` is where the gateway is; `transport` goes another way to it.
+    """Desks at work. `address` is where the gateway is; `transport` goes another way to it. What happens is sent to a
+    `receiver`, if there is one.
 
     What is asked follows from the seed; `run` tells one telling of it from another on the same installation.
     """
@@ -41,6 +45,7 @@ class Traffic:
         desks: Sequence[str] = DESKS,
         pace: Pace | None = None,
         patience: float = PATIENCE_SECONDS,
+        receiver: Receiver | None = None,
     ) -> None:
         self.seed = seed
         self.run = uuid4().hex[:12]
@@ -55,6 +60,7 @@ class Traffic:
                 seed=str(seed),
                 run=self.run,
                 pace=self.pace,
+                receiver=receiver,
             )
             for name in desks
         ]
@@ -71,7 +77,7 @@ class Traffic:
             self._number += 1
             busy = self._draw.sample(self.offices, min(_AT_ONCE, len(self.offices)))
             before = len(self.accepted.exchanges)
-            await asyncio.gather(*(office.step() for office in busy))
+            await asyncio.gather(*(take_step(office) for office in busy))
             yield Step(self._number, tuple(self.accepted.exchanges[before:]))
 
     async def close(self) -> None:

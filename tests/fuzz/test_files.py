@@ -90,7 +90,7 @@ def test_file_of_work_is_read_line_by_line(form: Any, data: st.DataObject):
     for line in lines:
         assert line.fault != ""
         kept = to_json([line.values, line.fault])
-        assert b"\\u0000" not in kept
+        assert b"\\u0000" not in kept.replace(b"\\\\", b"")
         assert not {"NaN", "Infinity", "-Infinity"} & numbers_of(line.values)
 
 

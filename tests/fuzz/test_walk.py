@@ -7,14 +7,29 @@ what the schema refuses is refused; nothing is answered without a key; what was 
 import asyncio
 import os
 import random
+import warnings
 from typing import Any
 
 import pytest
+import schemathesis
 from fuzz.bounds import LONG
-from fuzz.walk import Findings, Street, Vocabulary, callers_of, furnish, one_document, told, walker
+from fuzz.walk import (
+    CHECKS,
+    ENDLESS,
+    Findings,
+    Street,
+    Vocabulary,
+    callers_of,
+    furnish,
+    make_plausible,
+    one_document,
+    told,
+    walker,
+)
 from harness import OPERATOR_KEY, DeskUnderTest, House
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from schemathesis.generation import GenerationMode
 
 SEED = int(os.environ.get("PLAZO_FUZZ_SEED", "20261122"))
 SCENARIOS, STEPS = (800, 30) if LONG else (8, 12)
@@ -33,20 +48,62 @@ def once(count: int) -> settings:
     )
 
 
-@pytest.mark.timeout(3600 if LONG else 300)
-async def test_walks_along_the_links_find_no_hole(house: House):
-    desk = await house.new_desk()
-    words, found = Vocabulary(random.Random(SEED)), Findings()
+@pytest.fixture
+async def street(desk: DeskUnderTest) -> Street:
+    """A desk with some of everything, and a caller of each role."""
+    words = Vocabulary(random.Random(SEED))
     await furnish(desk, words)
-    callers = await callers_of(desk, house.client(OPERATOR_KEY))
+    callers = await callers_of(desk, desk.house.client(OPERATOR_KEY))
     keys = await desk.admin.ok("GET", "/v1/keys")
     words.never = {key["key_id"] for key in keys} | {str(desk.desk_id)}  # revoked, nobody would be let in any more
-    street = Street(callers, house.client(), words, found, asyncio.get_running_loop())
+    return Street(callers, desk.house.client(), words, Findings(), asyncio.get_running_loop())
+
+
+@pytest.mark.timeout(3600 if LONG else 300)
+async def test_walks_along_the_links_find_no_hole(house: House, street: Street):
     machine = seed(SEED)(walker(one_document(house), street))
     await asyncio.to_thread(machine.run, settings=once(SCENARIOS))
-    assert not found.wrong, "\n".join([f"PLAZO_FUZZ_SEED={SEED}", *told(found)])
-    assert len(found.succeeded()) >= (80 if LONG else 10), "a walk that gets nowhere shows nothing"
-    await desk.admin.ok("GET", "/v1/desk")
+    assert not street.found.wrong, "\n".join([f"PLAZO_FUZZ_SEED={SEED}", *told(street.found)])
+    assert len(street.found.succeeded()) >= (80 if LONG else 10), "a walk that gets nowhere shows nothing"
+    await street.callers["administrator"].ok("GET", "/v1/desk")
+
+
+@pytest.mark.timeout(3600 if LONG else 300)
+@pytest.mark.parametrize("mode", GenerationMode, ids=lambda mode: mode.value)
+async def test_every_operation_answers_as_its_document_says(house: House, street: Street, mode: GenerationMode):
+    schema = schemathesis.openapi.from_dict(one_document(house)).exclude(path_regex=ENDLESS)
+    operations = [result.ok() for result in schema.get_all_operations()]
+    if mode is GenerationMode.NEGATIVE:
+        operations = [operation for operation in operations if can_be_wrong(operation.definition.raw)]
+    asked: set[str] = set()
+
+    def ask_all() -> None:
+        for operation in operations:
+
+            @seed(SEED)
+            @once(20 if LONG else 1)
+            @given(case=operation.as_strategy(generation_mode=mode))
+            def ask(case: schemathesis.Case) -> None:
+                if mode is GenerationMode.POSITIVE:
+                    make_plausible(case, street.words, keep=set())
+                street.judge(case, street.ask(case, role="administrator"), of=CHECKS)
+                asked.add(case.operation.label)
+
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                ask()
+
+    await asyncio.to_thread(ask_all)
+    assert not street.found.wrong, "\n".join([f"PLAZO_FUZZ_SEED={SEED}", *told(street.found)])
+    assert asked == {operation.label for operation in operations}
+    await street.callers["administrator"].ok("GET", "/v1/desk")
+
+
+def can_be_wrong(operation: dict[str, Any]) -> bool:
+    """Tell whether an operation takes anything that is not just any text: in its query, path or body."""
+    parameters = [one for one in operation.get("parameters", ()) if one["in"] != "header"]
+    is_typed = any(one["in"] == "query" or one["schema"].keys() > {"type", "title"} for one in parameters)
+    return is_typed or "application/json" in operation.get("requestBody", {}).get("content", {})
 
 
 TEXTS = st.text(max_size=30) | st.sampled_from(

@@ -2,15 +2,19 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import asyncpg
+import certifi
 import pytest
 from ruamel.yaml import YAML
+from typer.main import get_command
 
+from plazo.cli import app as plazo
 from plazo.events.envelope import SERVICES
 from plazo.local import caddy, databases, nats
 from plazo.local.postgres import Postgres
@@ -107,6 +111,54 @@ class TestCompose:
         assert len(set(made.values())) == len(made)
         parse_keys(made.pop("PLAZO_SECRETS_KEY"))
         assert all(re.fullmatch("p[0-9a-f]{48}", password) for password in made.values())
+
+
+class TestReadme:
+    TEXT = (DEPLOY / "README.md").read_text()
+
+    def test_names_no_setting_that_does_not_exist(self):
+        files = ("deploy/compose.yaml", "shared/plazo/local/nats-tls.conf", "shared/plazo/local/database.sql")
+        known = {name for file in files for name in re.findall(r"PLAZO_\w+", (ROOT / file).read_text())}
+        streams = {f"PLAZO_{service.upper()}" for service in SERVICES}
+        of_before = {"PLAZO_NATS_PASSWORD"}
+        named = set(re.findall(r"PLAZO_\w*[A-Z]\b", self.TEXT))
+        assert named - known - KNOWN - {f"{name}_FILE" for name in KNOWN} - streams - of_before == set()
+
+    def test_names_no_command_that_does_not_exist(self):
+        said = re.findall(r"(?:^|[`&] ?)plazo ([a-z][^`&#]*)", self.TEXT, re.MULTILINE)
+        assert len(said) >= 8
+        for words in map(str.split, said):
+            command = get_command(plazo)
+            while words and words[0] in getattr(command, "commands", {}):
+                command = command.commands[words.pop(0)]
+            assert not hasattr(command, "commands"), words
+            options = {option for parameter in command.params for option in parameter.opts}
+            assert {word for word in words if word.startswith("-")} <= options, words
+
+    def test_names_no_file_that_does_not_exist(self):
+        named = re.findall(r"\b(?:deploy|shared|tests)/[\w./-]+\w", self.TEXT)
+        written_by_the_reader = {"deploy/.env", "deploy/operator_key", "deploy/secrets.yaml"}
+        assert [name for name in {*named} - written_by_the_reader if not (ROOT / name).exists()] == []
+
+    def test_hands_out_secrets_as_the_settings_read_them(self):
+        [block] = re.findall(r"```yaml\n(.*?)```", self.TEXT, re.DOTALL)
+        overlay = YAML(typ="safe").load(block)
+        assert set(overlay["services"]) == set(NAMES)
+        for container in overlay["services"].values():
+            assert set(container["secrets"]) == set(overlay["secrets"])
+            files = {name: path for name, path in container["environment"].items() if name.endswith("_FILE")}
+            assert {path.removeprefix("/run/secrets/") for path in files.values()} == set(container["secrets"])
+            # What compose.yaml says is taken back: with both, no service starts.
+            plain = {name.removesuffix("_FILE"): "" for name in files}
+            assert container["environment"] == files | plain
+            assert set(plain) <= REQUIRED
+
+    def test_asks_for_tls_as_the_settings_do(self):
+        [block] = re.findall(r"```sh\n(PLAZO_DATABASE_URL=.*?)```", self.TEXT, re.DOTALL)
+        told = dict(line.split("=", 1) for line in shlex.split(block.replace("/run/secrets/ca.pem", certifi.where())))
+        told |= {"PLAZO_SYSTEM_DATABASE_URL": told["PLAZO_DATABASE_URL"], "PLAZO_OPERATOR_KEY": "x" * 16}
+        settings = Settings(**{name.removeprefix("PLAZO_").lower(): value for name, value in told.items()})
+        assert settings.nats_tls() is not None
 
 
 class TestGateway:

@@ -121,7 +121,7 @@ OF_EACH = ("/v1/dead-letters", "/v1/audit", "/healthz", "/readyz")
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_gateway_leads_every_path_to_its_service(house: House, service: str):
+async def test_gateway_leads_every_path_to_its_service(house: House, service: str):
     gateway = Gateway(CADDYFILE)
     astray = {}
     for path in documented_paths(house.apps[service].openapi()):
@@ -133,7 +133,7 @@ def test_gateway_leads_every_path_to_its_service(house: House, service: str):
     assert astray == {}
 
 
-def test_no_two_services_answer_the_same_path(house: House):
+async def test_no_two_services_answer_the_same_path(house: House):
     seen: dict[str, str] = {}
     for service, app in house.apps.items():
         for path in app.openapi()["paths"]:

@@ -16,13 +16,14 @@ from plazo.events.envelope import SERVICES
 
 # What the process of the version before would stumble over, or what reads or writes a whole table under its lock.
 RULES = {
-    "drops": r"\bDROP (TABLE|COLUMN|VIEW|TYPE|SEQUENCE|FUNCTION)\b",
+    "drops": r"\bDROP (?!CONSTRAINT|POLICY|TRIGGER|INDEX|NOT NULL|EXPRESSION|IDENTITY)\w+|^TRUNCATE\b",
     "renames": r"\bRENAME\b",
-    "changes a type": r"\bALTER COLUMN \w+ (SET DATA )?TYPE\b",
-    "requires a value": r"\bSET NOT NULL\b|\bADD COLUMN (?![^,;]*\b(DEFAULT|GENERATED)\b)[^,;]*\bNOT NULL\b",
-    "rewrites": r"\bADD COLUMN [^,;]*(GENERATED ALWAYS AS .* STORED|DEFAULT (gen_random_uuid|clock_timestamp|random))",
-    "checks all rows": r"\bADD CONSTRAINT (?!.*\bNOT VALID\b).*\b(CHECK|FOREIGN KEY)\b",
-    "locks for an index": r"\bCREATE (UNIQUE )?INDEX (?!CONCURRENTLY)",
+    "changes a type": r"\bALTER (COLUMN )?\w+ (SET DATA )?TYPE\b",
+    "requires a value": r"\bSET NOT NULL\b|\bADD (?!CONSTRAINT)(?![^,;]*\b(DEFAULT|GENERATED)\b)[^,;]*\bNOT NULL\b",
+    "rewrites": r"\bADD [^,;]*(GENERATED ALWAYS AS .* STORED|DEFAULT (gen_random_uuid|clock_timestamp|random))",
+    "checks all rows": r"\bADD (?!.*\bNOT VALID\b).*\b(CHECK|FOREIGN KEY|REFERENCES)\b",
+    "locks for an index": r"\b(CREATE (UNIQUE )?|DROP )INDEX (?!CONCURRENTLY)",
+    "locks for a key": r"\bADD (?!.*\bUSING INDEX\b).*\b(UNIQUE|PRIMARY KEY|EXCLUDE)\b",
     "changes all rows": r"^(UPDATE|DELETE)\b",
     "takes rights away": r"^REVOKE\b",
 }
@@ -80,14 +81,15 @@ def statements_of(path: Path) -> list[str]:
 
 def faults(said: list[str]) -> list[str]:
     """Return what breaks a rule; a table that the migration itself makes is empty, and nobody uses it yet."""
-    made = {match[1] for statement in said if (match := re.match(r"CREATE TABLE (\w+)", statement))}
+    made = {match[1] for statement in said if (match := re.match(r"CREATE (?:TABLE|FUNCTION) (\w+)", statement))}
     found = []
     for statement in said:
-        if statement.startswith("CREATE TABLE") or "FUNCTION" in statement[:30]:
+        if re.match(r"CREATE (TABLE|(OR REPLACE )?FUNCTION)\b", statement):
             continue
-        if re.search(rf"\b(ON|TABLE|UPDATE|INTO) ({'|'.join(made) or '-'})\b", statement):
+        if re.search(rf"\b(ON|TABLE|UPDATE|INTO|FUNCTION) ({'|'.join(made) or '-'})\b", statement):
             continue
-        found += [f"{rule}: {statement[:90]}" for rule, pattern in RULES.items() if re.search(pattern, statement)]
+        broken = (rule for rule, pattern in RULES.items() if re.search(pattern, statement, re.IGNORECASE))
+        found += [f"{rule}: {statement[:90]}" for rule in broken]
     return found
 
 
@@ -111,21 +113,33 @@ def test_a_migration_only_expands(service: str, path: Path) -> None:
     ("statement", "rule"),
     [
         ("ALTER TABLE ticket DROP COLUMN subject", "drops"),
-        ("DROP TABLE ticket", "drops"),
+        ("ALTER TABLE ticket DROP subject", "drops"),
+        ("ALTER TABLE ticket ALTER COLUMN tries DROP DEFAULT", "drops"),
+        ("drop table ticket", "drops"),
+        ("DROP FUNCTION current_desk()", "drops"),
+        ("TRUNCATE ticket", "drops"),
         ("ALTER TABLE ticket RENAME COLUMN subject TO title", "renames"),
         ("ALTER TABLE ticket ALTER COLUMN level TYPE bigint", "changes a type"),
         ("ALTER TABLE ticket ALTER COLUMN team SET NOT NULL", "requires a value"),
         ("ALTER TABLE ticket ADD COLUMN team text NOT NULL", "requires a value"),
+        ("ALTER TABLE ticket ADD team text NOT NULL", "requires a value"),
         ("ALTER TABLE ticket ADD COLUMN id uuid NOT NULL DEFAULT gen_random_uuid()", "rewrites"),
         ("ALTER TABLE ticket ADD COLUMN p text GENERATED ALWAYS AS (facts ->> 'p') STORED", "rewrites"),
         ("ALTER TABLE ticket ADD CONSTRAINT c CHECK (level > 0)", "checks all rows"),
+        ("ALTER TABLE ticket ADD COLUMN team uuid REFERENCES team", "checks all rows"),
         ("CREATE INDEX i ON ticket (team)", "locks for an index"),
+        ("DROP INDEX i", "locks for an index"),
+        ("ALTER TABLE ticket ADD CONSTRAINT u UNIQUE (team)", "locks for a key"),
         ("UPDATE ticket SET level = 1", "changes all rows"),
         ("REVOKE UPDATE ON ticket FROM tickets", "takes rights away"),
         ("ALTER TABLE ticket ADD COLUMN note text", None),
         ("ALTER TABLE ticket ADD COLUMN tries integer NOT NULL DEFAULT 0", None),
         ("ALTER TABLE ticket ADD CONSTRAINT c CHECK (level > 0) NOT VALID", None),
         ("CREATE INDEX CONCURRENTLY i ON ticket (team)", None),
+        ("ALTER TABLE ticket ADD CONSTRAINT u UNIQUE USING INDEX i", None),
+        ("ALTER TABLE ticket ALTER COLUMN team DROP NOT NULL", None),
+        ("ALTER TABLE ticket DROP CONSTRAINT c", None),
+        ("CREATE OR REPLACE FUNCTION f() RETURNS void LANGUAGE sql AS $$ DELETE FROM t $$", None),
     ],
 )
 def test_the_rules_find_what_they_are_for(statement: str, rule: str | None) -> None:

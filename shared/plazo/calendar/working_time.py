@@ -8,6 +8,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
+from threading import Lock
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -32,6 +34,9 @@ from plazo.kernel.time import (
     to_micros,
 )
 
+_NOTHING = Timetable(0, 0, [], [], [], [], [], [], [], 0)
+_MOST_SEGMENTS = 1_000_000  # that all calendars of a process keep compiled, of some 200 bytes each
+
 
 class NotInForce(InvalidInput):
     """The question is about an instant before the calendar's first version takes effect."""
@@ -50,7 +55,8 @@ class WorkingTime:
 
     Instants are aware datetimes from 1970 to 2199 and come back in UTC. The `_micros` forms take microseconds since
     1970 and pauses as integer spans; the `_batch` forms take int64 arrays of them. The years asked about are compiled
-    on the first question and kept, so a question costs the same whatever the span it covers.
+    on the first question and kept, so a question costs the same whatever the span it covers. All calendars of a process
+    keep a million segments together; what was compiled longest ago is dropped, and compiled again when asked about.
 
     Every method raises :class:`NotInForce` for an instant before the first version, and
     :class:`~plazo.kernel.errors.InvalidInput` for a naive one or one outside those years.
@@ -61,7 +67,7 @@ class WorkingTime:
         self.zone: tzinfo = load_zone(calendar.timezone)
         self._schedule = Schedule(calendar.versions)
         self._in_force = first_reading(self.zone, self._schedule.first_date)
-        self._table = Timetable(0, 0, [], [], [], [], [], [], [], 0)
+        self._table = _NOTHING
 
     def due(self, start: datetime, target: Target | timedelta, pauses: Iterable[Pause | Period] = ()) -> datetime:
         """Give the earliest instant from `start` on by which the target has passed, pauses left out.
@@ -239,13 +245,27 @@ class WorkingTime:
             begun, ended = from_micros(table.first).year, from_micros(table.last).year
             grown = ended + (ended - begun) if high >= table.last else ended
             first_year, last_year = min(first_year, begun), max(last_year, grown)
-        self._table = build_timetable(
+        table = build_timetable(
             self._schedule,
             self.zone,
             first=max(_new_year(max(first_year, FIRST_YEAR)), self._in_force),
             last=_new_year(min(last_year, LAST_YEAR + 1)),
         )
-        return self._table
+        self._keep(table)
+        return table
+
+    def _keep(self, table: Timetable) -> None:
+        with _keeping:
+            self._table = table
+            _kept.pop(self, None)
+            _kept[self] = len(table.starts)
+            excess = sum(_kept.values()) - _MOST_SEGMENTS
+            for oldest, segments in list(_kept.items())[:-1]:  # never the newest, however large
+                if excess <= 0:
+                    break
+                excess -= segments
+                del _kept[oldest]
+                oldest._table = _NOTHING  # noqa: SLF001  # one of its own kind
 
     def _lengthen(self, table: Timetable, start: int) -> Timetable:
         if table.last >= _new_year(LAST_YEAR + 1):
@@ -267,6 +287,10 @@ class WorkingTime:
         return _fault(
             InvalidInput, f"expected instants in the years {FIRST_YEAR} to {LAST_YEAR}, not {low} to {high} µs"
         )
+
+
+_kept: WeakKeyDictionary[WorkingTime, int] = WeakKeyDictionary()  # segments, those compiled longest ago first
+_keeping = Lock()
 
 
 @lru_cache(maxsize=256)

@@ -4,6 +4,7 @@ A file without its manifest is not whole; one that differs from it by a byte is 
 """
 
 import hashlib
+import json
 import os
 import re
 import tarfile
@@ -58,11 +59,21 @@ class Manifest(_Model):
     taken_at: AwareDatetime
     databases: dict[str, DumpedDatabase]
     files: dict[str, StoredFile]
+    encryption_key: str  # its fingerprint: what customers entrusted is unreadable with another
 
     @property
     def has_secrets(self) -> bool:
         """Whether the passwords and keys of the installation are inside."""
         return "secrets.json" in self.files
+
+
+def fingerprint(secrets: bytes) -> str:
+    """Return what tells the encryption key in a `secrets.json` from any other, and nothing else; empty without one."""
+    try:
+        key = json.loads(secrets)["secrets_key"]
+    except (ValueError, TypeError, KeyError):
+        return ""
+    return hashlib.sha256(f"plazo back-up {key}".encode()).hexdigest()
 
 
 class ArchiveWriter:
@@ -164,6 +175,7 @@ class ArchiveReader:
     def extract(self, folder: Path) -> None:
         """Write every file into `folder`. :raises BackupError: unless all of it is what the manifest says"""
         missing = set(self.manifest.files)
+        (folder / "attachments").mkdir(mode=0o700, exist_ok=True)
         for member in self._tar:
             if member.name == MANIFEST:
                 continue

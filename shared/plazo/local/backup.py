@@ -33,6 +33,7 @@ from plazo.local.archive import (
     BackupError,
     DumpedDatabase,
     Manifest,
+    fingerprint,
     written_archive,
 )
 from plazo.local.errors import LocalStackError
@@ -90,6 +91,7 @@ async def back_up(data: Path, target: Path, *, with_secrets: bool = True, durabl
             taken_at=max(snapshot.at for snapshot in snapshots.values()),
             databases=dict(zip(SERVICES, databases, strict=True)),
             files=archive.files,
+            encryption_key=fingerprint((data / "secrets.json").read_bytes()),
         )
         archive.finish(manifest)
     return manifest
@@ -105,22 +107,22 @@ async def restore(source: Path, data: Path, *, secrets: Path | None = None, dura
     :raises LocalStackError: if PostgreSQL cannot be started
     """
     data = DataFolder(data).path
+    if data.is_mount():
+        raise BackupError(f"{data} is a disk of its own: restore into a new folder on it")
     if data.exists() and (not data.is_dir() or any(data.iterdir())):
         raise BackupError(f"{data} is not empty: restore into a new folder")
     with ArchiveReader.open(source) as archive:
         manifest = archive.manifest
         _refuse_newer(source, manifest)
-        if not manifest.has_secrets and secrets is None:
-            raise BackupError(
-                f"{source} was written without secrets: name the secrets.json of that installation with --secrets"
-            )
+        kept_secrets = _read_secrets(source, manifest, secrets)
         folder = DataFolder(data.with_name(f".{data.name}.restoring"))
         folder.enter(address="being restored")
         try:
             _clear(folder.path)
             await asyncio.to_thread(archive.extract, folder.path)
-            if not manifest.has_secrets and secrets is not None:
-                _copy_secrets(secrets, folder.path / "secrets.json")
+            if kept_secrets is not None:
+                (folder.path / "secrets.json").touch(mode=0o600)
+                (folder.path / "secrets.json").write_bytes(kept_secrets)
             await _load(folder.path, manifest, durable=durable)
             _clear(folder.path, only=("databases", "logs"))
         except BaseException:
@@ -224,12 +226,26 @@ def _refuse_newer(source: Path, manifest: Manifest) -> None:
         )
 
 
-def _copy_secrets(source: Path, target: Path) -> None:
-    target.touch(mode=0o600)
+def _read_secrets(source: Path, manifest: Manifest, secrets: Path | None) -> bytes | None:
+    """Return the `secrets.json` that a back-up needs beside it, if it needs one."""
+    if manifest.has_secrets and secrets is not None:
+        raise BackupError(f"{source} holds its own secrets: leave --secrets out")
+    if manifest.has_secrets:
+        return None
+    if secrets is None:
+        raise BackupError(
+            f"{source} was written without secrets: name the secrets.json of that installation with --secrets"
+        )
     try:
-        shutil.copyfile(source, target)
+        content = secrets.read_bytes()
     except OSError as error:
-        raise BackupError(f"cannot read {source}: {error.strerror or error}") from error
+        raise BackupError(f"cannot read {secrets}: {error.strerror or error}") from error
+    if fingerprint(content) != manifest.encryption_key:
+        raise BackupError(
+            f"{secrets} is not the secrets.json of the installation that {source} was taken from: its encryption key "
+            "is another or missing"
+        )
+    return content
 
 
 def _clear(folder: Path, *, only: Iterable[str] | None = None) -> None:

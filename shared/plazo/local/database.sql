@@ -1,4 +1,5 @@
--- The three roles and the database of one service. A psql script: run it as a superuser, as often as wanted.
+-- The three roles and the database of one service. A psql script: run it as a superuser or as a role that
+-- may create roles and databases, as often as wanted.
 --
 --   psql -v service=sla_clock -v database=plazo_sla_clock -f database.sql
 --
@@ -21,9 +22,18 @@ SELECT format('CREATE ROLE %I', wanted.role)
 FROM (VALUES (:'owner'), (:'service'), (:'system')) AS wanted (role)
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted.role) \gexec
 
-ALTER ROLE :"owner" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS PASSWORD :'owner_password';
-ALTER ROLE :"service" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS PASSWORD :'app_password';
-ALTER ROLE :"system" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS PASSWORD :'system_password';
+ALTER ROLE :"owner" LOGIN PASSWORD :'owner_password';
+ALTER ROLE :"service" LOGIN PASSWORD :'app_password';
+ALTER ROLE :"system" LOGIN PASSWORD :'system_password';
+
+-- What new roles are not; of old ones only a superuser may say so.
+SELECT format('ALTER ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS', rolname) FROM pg_roles
+WHERE rolname IN (:'owner', :'service', :'system')
+  AND (rolsuper OR rolcreatedb OR rolcreaterole OR rolbypassrls) \gexec
+
+-- Who is no superuser must be a member of the owner to give it a database.
+SELECT format('GRANT %I TO %I', :'owner', current_user) FROM pg_roles
+WHERE rolname = current_user AND NOT rolsuper \gexec
 
 -- The locale is named so that text sorts and folds the same on every server.
 SELECT format(

@@ -44,7 +44,9 @@ class DataFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self.logs.mkdir(mode=0o700, exist_ok=True)
+            for private in (self.logs, self.path / "attachments"):
+                private.mkdir(exist_ok=True)
+                private.chmod(0o700)
             lock = (self.path / "lock").open("a+", encoding="utf-8")
         except OSError as failed:
             raise LocalStackError(

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Literal
 
+from plazo.kernel.kept import Kept
 from plazo.policy.clauses import clauses_of
 from plazo.policy.document import CUSTOMER, Policy
 from plazo.policy.facts import Fact
@@ -49,17 +49,17 @@ def check_text(text: str, *, source: str = "policy.yaml") -> list[Finding]:
 
     :raises PolicyInvalid: if it does not load
     """
-    return list(checked_policy(text, source=source)[1])
-
-
-@lru_cache(maxsize=32)
-def checked_policy(text: str, *, source: str = "policy.yaml") -> tuple[Policy, tuple[Finding, ...]]:
-    """Return a policy document and what its check found. Reading takes tenths of a second, so the last ones are kept.
-
-    :raises PolicyInvalid: if it does not load
-    """
     policy, parsed = load_with_lines(text, source=source)
+    return check_policy(policy, line_of=parsed.line_of)
+
+
+def _load_and_check(text: str) -> tuple[Policy, tuple[Finding, ...]]:
+    """Return a policy document and what its check found. :raises PolicyInvalid: if it does not load"""
+    policy, parsed = load_with_lines(text)
     return policy, tuple(check_policy(policy, line_of=parsed.line_of))
+
+
+checked_policy = Kept(_load_and_check, most=3_000_000)  # reading takes tenths of a second
 
 
 def _check_tables(policy: Policy, facts: Mapping[str, Fact]) -> Iterator[Finding]:

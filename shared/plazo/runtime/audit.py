@@ -30,7 +30,8 @@ class ActView(View):
     """An administrative act: who (`role`, `label`, `key_id`), what (`action`), to what (`subject`).
 
     `at` is the desk's present, `recorded_at` the machine's time; `fields` are the names of what was given; `address` is
-    where the request came from. What was refused is not an act: it had no effect, and is in the service's log.
+    where the request came from. What was refused is not an act: it had no effect, and is in the service's log with its
+    desk and key.
     """
 
     seq: int

@@ -10,17 +10,17 @@ import re
 import ssl
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import nats.errors
 import nats.js.errors
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, RetentionPolicy, StorageType, StreamConfig, StreamInfo
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, RetentionPolicy, StorageType, StreamConfig
 from nats.js.client import JetStreamContext
 from pydantic_core import from_json, to_json
 
@@ -45,9 +45,6 @@ _PING_SECONDS = 4
 _RECONNECT_SECONDS = 0.1
 # What the library raises while the server is away. RuntimeError is uvloop's word for a connection that has closed.
 _AWAY = (OSError, TimeoutError, RuntimeError, nats.errors.Error)
-_NAME = "plazo-stream"  # where the metadata of a stream says a name that replaces its birth as what it is known by
-
-
 _SENT_ON = "Nats-Stream"  # a header that the server sets where a stream republishes what it stores
 
 
@@ -104,7 +101,10 @@ def _read_instant(text: str) -> datetime:
 
 def _read_data(body: bytes) -> Any:
     """Read a body into what the inbox can keep: a message that it cannot would come again for ever."""
-    return read_foreign_json(body) if _ODD.search(body) else from_json(body)
+    if not _ODD.search(body):
+        return from_json(body)
+    cleaned = read_foreign_json(body)
+    return cleaned if b"\\u0000" in body else from_json(body)
 
 
 def parse_event(headers: dict[str, str], body: bytes) -> Envelope:
@@ -148,23 +148,11 @@ def require_origin(event: Envelope, *, subject: str, headers: Mapping[str, str],
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
-    """A producer's stream as it is now.
-
-    `name` is another one whenever events that were in it may be gone: a stream that was made anew, or an older copy
-    of it. `last_seq` is the number of its last event.
-    """
-
-    name: str
-    last_seq: int
-
-
-@dataclass(frozen=True, slots=True)
 class Stored:
-    """The events that a stream has stored, and the highest number it gave one of them."""
+    """The events that a stream has stored, and the number it gave each."""
 
     ids: list[UUID]
-    last_seq: int
+    numbers: list[int]
 
 
 class Delivery:
@@ -283,8 +271,10 @@ class Bus:
             self._last_error = text
             log.log(30 if refused else 20 if is_news else 10, "bus_error", error=text)
 
-        self._client = _Client()
+        former, self._client = self._client, _Client()
         try:
+            if self._js is not None:  # a server was found before, but its JetStream was not there yet
+                await former.close()
             await self._client.connect(
                 self._url,
                 name=self._name,
@@ -321,8 +311,8 @@ class Bus:
             raise BusDown("not connected to NATS")
         return self._js
 
-    async def ensure_stream(self, producer: str) -> Stream:
-        """Return the stream of `producer`; make it if it is not there. :raises BusDown:"""
+    async def ensure_stream(self, producer: str) -> int:
+        """Make the stream of `producer` if it is not there; return the number of its last event. :raises BusDown:"""
         config = StreamConfig(
             name=f"PLAZO_{producer.upper()}",
             subjects=[f"plazo.{producer}.*.>"],
@@ -340,16 +330,7 @@ class Bus:
         except _AWAY as error:
             raise BusDown(str(error) or type(error).__name__) from error
         self._streams.add(producer)
-        return _stream(info)
-
-    async def rename_stream(self, producer: str) -> Stream:
-        """Give the stream of `producer` a new name for its readers to see that events are gone. :raises BusDown:"""
-        try:
-            info = await self._jetstream().stream_info(f"PLAZO_{producer.upper()}")
-            metadata = {**(info.config.metadata or {}), _NAME: str(uuid4())}
-            return _stream(await self._jetstream().update_stream(replace(info.config, metadata=metadata)))
-        except _AWAY as error:
-            raise BusDown(str(error) or type(error).__name__) from error
+        return info.state.last_seq
 
     async def publish(self, events: Sequence[Envelope]) -> Stored:
         """Publish `events` in order and say which of them the stream has stored. :raises BusDown:"""
@@ -374,23 +355,21 @@ class Bus:
             # The stream itself may be gone: look again before the next attempt.
             self._streams.clear()
             raise BusDown(f"no event was stored: {results[0]}")
-        return Stored(ids=[event_id for event_id, _ in stored], last_seq=max(seq for _, seq in stored))
+        return Stored(ids=[event_id for event_id, _ in stored], numbers=[number for _, number in stored])
 
-    async def take_place(self, producer: str, *, consumer: str) -> Stream:
-        """Make sure of the durable place of `consumer` in the stream of `producer`, and return that stream.
+    async def take_place(self, producer: str, *, consumer: str) -> None:
+        """Make sure of the durable place of `consumer` in the stream of `producer`.
 
         :raises BusDown: also if the stream is not there yet: its producer makes it
         """
         config = _place(consumer, producer, replicas=self._replicas)
         try:
-            info = await self._jetstream().stream_info(f"PLAZO_{producer.upper()}")
             try:
                 await self._jetstream().consumer_info(f"PLAZO_{producer.upper()}", config.durable_name or "")
             except nats.js.errors.NotFoundError:
                 await self._jetstream().add_consumer(f"PLAZO_{producer.upper()}", config)
         except _AWAY as error:
             raise BusDown(str(error) or type(error).__name__) from error
-        return _stream(info)
 
     async def subscribe(self, producer: str, *, consumer: str) -> Subscription:
         """Take a place in the stream of `producer`, durable under the name of `consumer`.
@@ -428,11 +407,6 @@ class Bus:
                 log.exception("question_failed", subject=subject)
 
         await self._client.subscribe(subject, queue=group, cb=on_question)
-
-
-def _stream(info: StreamInfo) -> Stream:
-    born = "" if info.created is None else info.created.isoformat()
-    return Stream(name=(info.config.metadata or {}).get(_NAME, born), last_seq=info.state.last_seq)
 
 
 def _place(consumer: str, producer: str, *, replicas: int) -> ConsumerConfig:

@@ -132,22 +132,14 @@ def allow(*roles: Role, reads_body: bool = True, recorded: bool | None = None) -
     """
     is_act = not {Role.REQUESTER, Role.AGENT} & set(roles) if recorded is None else recorded
 
-    async def call(
-        request: Request,
-        response: Response,
-        authorization: Annotated[str | None, Header(include_in_schema=False)] = None,
-        idempotency_key: Annotated[
-            str | None,
-            Header(description="any text of your choice; the same request with the same key has one effect"),
-        ] = None,
-        prefer: Annotated[str | None, Header(description="`wait=N`: answer when all has settled")] = None,
-    ) -> Call:
-        runtime = runtime_of(request)
-        clock_now = runtime.clock.now()
-        principal = await runtime.admit(authorization, now=clock_now)
-        request.state.is_admitted = True
-        request.state.is_customer = principal.role is Role.REQUESTER
-        request.state.leaving.append(runtime.limits.hold(principal.desk_id))
+    async def admit(request: Request) -> Principal:
+        """Let the caller in, once: before its body is read, see :class:`plazo.runtime.gate.BodyLimit`."""
+        state, runtime = request.state, runtime_of(request)
+        if not hasattr(state, "principal"):
+            state.principal = await runtime.admit(request.headers.get("authorization"), now=runtime.clock.now())
+            state.is_admitted, state.is_customer = True, state.principal.role is Role.REQUESTER
+            state.leaving.append(runtime.limits.hold(state.principal.desk_id))
+        principal: Principal = state.principal
         if principal.role not in roles:
             wanted = " or ".join(sorted(role.value for role in roles))
             raise Forbidden(f"the role {principal.role} may not do this; it takes {wanted}")
@@ -155,13 +147,26 @@ def allow(*roles: Role, reads_body: bool = True, recorded: bool | None = None) -
         if not principal.has_scope(runtime.service.name, access):
             name = runtime.service.name.replace("_", "-")
             raise Forbidden(f"this key has not the scope {name}:{access}")
+        return principal
+
+    async def call(
+        request: Request,
+        response: Response,
+        idempotency_key: Annotated[
+            str | None,
+            Header(description="any text of your choice; the same request with the same key has one effect"),
+        ] = None,
+        prefer: Annotated[str | None, Header(description="`wait=N`: answer when all has settled")] = None,
+    ) -> Call:
+        principal = await admit(request)
+        runtime = runtime_of(request)
         check_query(request)
         if idempotency_key is not None and not 1 <= len(idempotency_key) <= MAX_LENGTH:
             raise InvalidInput(f"Idempotency-Key: expected 1 to {MAX_LENGTH} characters, got {len(idempotency_key)}")
         wait = _WAIT.search(prefer or "")
         return Call(
             principal=principal,
-            now=principal.clock_at or clock_now,
+            now=principal.clock_at or runtime.clock.now(),
             runtime=runtime,
             request=request,
             response=response,
@@ -170,10 +175,11 @@ def allow(*roles: Role, reads_body: bool = True, recorded: bool | None = None) -
             if idempotency_key is not None and reads_body
             else "",
             wait_seconds=min(int(wait[1]), _LONGEST_WAIT_SECONDS) if wait else 0,
-            is_recorded=is_act and access == "write",
+            is_recorded=is_act and request.method not in _READING,
             reads_body=reads_body,
         )
 
+    call.admit = admit  # type: ignore[attr-defined]
     call.roles = roles  # type: ignore[attr-defined]  # read where the table of routes and roles is made
     call.is_act = is_act  # type: ignore[attr-defined]
     return Depends(call)
@@ -200,19 +206,19 @@ class OperatorCall:
 def allow_operator() -> Any:
     """Return the dependency of a route that only the operator of the installation may call."""
 
-    async def operator(
-        request: Request, authorization: Annotated[str | None, Header(include_in_schema=False)] = None
-    ) -> OperatorCall:
-        runtime = runtime_of(request)
-        scheme, _, secret = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(
-            secret.strip().encode(), runtime.settings.operator_key.get_secret_value().encode()
-        ):
+    async def admit(request: Request) -> None:
+        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+        key = runtime_of(request).settings.operator_key.get_secret_value()
+        if scheme.lower() != "bearer" or not hmac.compare_digest(secret.strip().encode(), key.encode()):
             raise Unauthenticated("expected the header `Authorization: Bearer …` with the operator key")
         request.state.is_admitted = True
-        check_query(request)
-        return OperatorCall(runtime=runtime, request=request)
 
+    async def operator(request: Request) -> OperatorCall:
+        await admit(request)
+        check_query(request)
+        return OperatorCall(runtime=runtime_of(request), request=request)
+
+    operator.admit = admit  # type: ignore[attr-defined]
     operator.roles = ("operator",)  # type: ignore[attr-defined]
     operator.is_act = True  # type: ignore[attr-defined]
     return Depends(operator)

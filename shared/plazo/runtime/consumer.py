@@ -86,7 +86,7 @@ class Consumer:
         self._wake = wake
         self._witness = witness
         self._handlers = handlers
-        self._missed = MissedEvents(database=database, bus=bus, service=service, producer=producer)
+        self.missed = MissedEvents(database=database, bus=bus, service=service, producer=producer)
         self._failed_sweeps: dict[UUID, int] = {}
         self._failed_now: set[UUID] = set()
         self._lanes: list[asyncio.Queue[tuple[Delivery, Envelope]]] = [asyncio.Queue(_FETCH) for _ in range(_LANES)]
@@ -95,7 +95,7 @@ class Consumer:
     async def run(self, stopping: asyncio.Event) -> None:
         """Consume until `stopping` is set, then finish what has been taken."""
         lanes = [asyncio.create_task(self._work(lane)) for lane in self._lanes]
-        sweeper = asyncio.create_task(self._sweep())
+        sweepers = [asyncio.create_task(self._repeat(call)) for call in (self._fetch_missed, self._call_all_stranded)]
         try:
             while not stopping.is_set():
                 try:
@@ -115,9 +115,9 @@ class Consumer:
         except TimeoutError:
             log.warning("consumer_stopped_busy", producer=self.producer)  # unacknowledged events come again
         finally:
-            for task in (*lanes, sweeper):
+            for task in (*lanes, *sweepers):
                 task.cancel()
-            await asyncio.gather(*lanes, sweeper, return_exceptions=True)
+            await asyncio.gather(*lanes, *sweepers, return_exceptions=True)
 
     async def _take(self, subscription: Subscription, stopping: asyncio.Event) -> None:
         stop = asyncio.create_task(stopping.wait())
@@ -263,19 +263,24 @@ class Consumer:
         )
         await delivery.done()
 
-    async def _sweep(self) -> None:
-        """Call events whose turn came while nobody was there to call them, and those that await another's.
-
-        Before, take in what a stream that was lost can no longer bring.
-        """
+    async def _repeat(self, call: Callable[[], Awaitable[None]]) -> None:
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
-            with contextlib.suppress(BusDown, *OUTAGE):
-                await self._missed.fetch(self._take_in)
-            self._failed_now.clear()
-            with contextlib.suppress(*OUTAGE):
-                while await self._call_stranded():
-                    pass
+            try:
+                await call()
+            except (BusDown, *OUTAGE) as error:
+                log.debug("sweep_waits", producer=self.producer, error=str(error) or type(error).__name__)
+            except Exception:  # whatever it was, the next time may be better
+                log.exception("sweep_failed", producer=self.producer)
+
+    async def _fetch_missed(self) -> None:
+        await self.missed.fetch(self._take_in)
+
+    async def _call_all_stranded(self) -> None:
+        """Call events whose turn came while nobody was there to call them, and those that await another's."""
+        self._failed_now.clear()
+        while await self._call_stranded():
+            pass
 
     async def _take_in(self, events: Sequence[Envelope]) -> None:
         """Handle events that did not come by the stream; those that fail wait in the database, as others do."""

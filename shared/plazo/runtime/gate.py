@@ -22,8 +22,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plazo.runtime import problems
-from plazo.runtime.identity import Unauthenticated, authenticate
 from plazo.runtime.limits import Buckets, Shares
+from plazo.runtime.parameters import dependants_of
 from plazo.runtime.settings import Settings
 
 #: The probes of operations: they are let in always, and not written into the log.
@@ -34,7 +34,6 @@ _LONGEST_ADDRESS = 8192  # bytes of path and query
 _LARGEST_HEADERS = 32_768  # bytes of names and values
 _MOST_HEADERS = 120
 _MOST_KNOWN = 20_000  # credentials that were right, forgotten by age
-_FROM_ANYBODY = 1_048_576  # bytes of a body
 _PAUSE_SECONDS = 10.0  # the longest between two pieces of a body
 _SLOWEST_BYTES = 4096  # a second, of a body as a whole
 
@@ -43,8 +42,8 @@ class BodyLimit:
     """Refuses a body of more than `max_bytes`, one that is compressed, and one that takes for ever.
 
     A large one at once where its length is declared, else as it is read. `others` are the limits of paths that have
-    another one, by regular expression. Compressed bodies are not taken: a small one may be endless. Whoever sends more
-    than a megabyte is asked who it is before the rest is read.
+    another one, by regular expression. Compressed bodies are not taken: a small one may be endless. Where a route asks
+    for a key, nothing is read of whoever has none that is right.
     """
 
     def __init__(
@@ -72,12 +71,15 @@ class BodyLimit:
         await self._app(scope, self._bounded(scope, receive, max_bytes=max_bytes), send)
 
     def _bounded(self, scope: Scope, receive: Receive, *, max_bytes: int) -> Receive:
-        size, started, is_whole, is_asked = 0, monotonic(), False, False
+        size, started, is_whole = 0, 0.0, False
 
         async def receive_within_limits() -> Message:
-            nonlocal size, is_whole, is_asked
+            nonlocal size, started, is_whole
             if is_whole:  # what is waited for now is that the caller leaves
                 return await receive()
+            if not started:
+                await _admit(scope)
+                started = monotonic()
             left = started + self._pause_seconds + size / _SLOWEST_BYTES - monotonic()
             try:
                 async with asyncio.timeout(max(0.0, min(self._pause_seconds, left))):
@@ -88,27 +90,17 @@ class BodyLimit:
             is_whole = not message.get("more_body", False)
             if size > max_bytes:
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, headers={"Connection": "close"})
-            if size > _FROM_ANYBODY and not is_asked:
-                is_asked = True
-                await _require_known(scope)
             return message
 
         return receive_within_limits
 
 
-async def _require_known(scope: Scope) -> None:
-    """Ask for a valid key, where the route has not done so: bodies are read before keys are looked at."""
-    if scope.get("state", {}).get("is_admitted"):
-        return
-    runtime = scope["app"].state.runtime
-    authorization = Headers(scope=scope).get("authorization")
-    try:
-        await authenticate(
-            runtime.database, authorization=authorization, now=runtime.clock.now(), tokens=runtime.access_tokens
-        )
-    except Unauthenticated as error:
-        headers = {"WWW-Authenticate": "Bearer", "Connection": "close"}
-        raise HTTPException(HTTPStatus.UNAUTHORIZED, error.message, headers=headers) from error
+async def _admit(scope: Scope) -> None:
+    """Ask the route's rule whether the caller may come in; FastAPI would read the body first."""
+    dependant = getattr(scope.get("route"), "dependant", None)
+    for one in dependants_of(dependant) if dependant is not None else ():
+        if (admit := getattr(one.call, "admit", None)) is not None:
+            await admit(Request(scope))
 
 
 class Gate:

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -25,7 +25,10 @@ FROM api_key k JOIN desk d USING (desk_id) WHERE k.key_id = $1
 """
 _LOOK_UP_DESK = "SELECT desk_id, sandbox, clock_at FROM desk WHERE desk_id = $1"
 _IS_VALID = """
-SELECT EXISTS (SELECT FROM api_key WHERE key_id = $1 AND revoked_at IS NULL AND coalesce(expires_at > $2, true))
+SELECT EXISTS (
+  SELECT FROM api_key WHERE key_id = $1 AND revoked_at IS NULL AND coalesce(expires_at > $2, true)
+  AND (secret_hash = $3 OR previous_hash = $3 AND previous_until > $2)
+)
 """
 
 
@@ -62,7 +65,7 @@ class Principal:
     """A known caller. `clock_at` is the present of its desk if that is a sandbox.
 
     `scopes` are the services it may read or write, None for all. `valid_until` is set for an access token: its end. A
-    key may be revoked at any time, and is asked for.
+    key may be revoked or rotated at any time, and is asked for by the hash of the secret that came.
     """
 
     desk_id: UUID
@@ -75,6 +78,7 @@ class Principal:
     clock_at: datetime | None
     scopes: tuple[str, ...] | None = None
     valid_until: datetime | None = None
+    secret_hash: str | None = field(default=None, repr=False)
 
     def has_scope(self, service: str, access: str) -> bool:
         """Tell whether it may `read` or `write` at a service; who may write may read."""
@@ -155,6 +159,7 @@ async def authenticate(
         sandbox=row["sandbox"],
         clock_at=row["clock_at"],
         scopes=None if row["scopes"] is None else tuple(row["scopes"]),
+        secret_hash=given,
     )
 
 
@@ -201,4 +206,4 @@ async def is_still_valid(connection: Connection, principal: Principal, *, now: d
     """Tell whether a caller that was let in would be let in now; asked while a stream to it lasts."""
     if principal.valid_until is not None:
         return now < principal.valid_until
-    return bool(await connection.fetchval(_IS_VALID, principal.key_id, now))
+    return bool(await connection.fetchval(_IS_VALID, principal.key_id, now, principal.secret_hash))

@@ -18,7 +18,7 @@ _CLAIM = """
 INSERT INTO inbox_position AS p (desk_id, producer, aggregate_id, version, event_id)
 VALUES ($1, $2, $3, 0, $4)
 ON CONFLICT (producer, aggregate_id) DO UPDATE SET version = p.version
-RETURNING version, (SELECT clock_at FROM desk WHERE desk_id = $1) AS clock_at,
+RETURNING version, event_id, (SELECT clock_at FROM desk WHERE desk_id = $1) AS clock_at,
           EXISTS (SELECT FROM desk WHERE desk_id = $1) AS desk_is_known
 """
 _SETTLE = """
@@ -57,6 +57,10 @@ class OutOfTurn(Exception):
     """An earlier event of the same aggregate has not come yet."""
 
 
+class NumberGivenTwice(Exception):
+    """The event has the number of another that took effect: its producer's database was put back, and ours was not."""
+
+
 class NotYet(Exception):
     """A handler needs something that another event, of another aggregate, is going to bring; try again soon."""
 
@@ -73,12 +77,15 @@ class InboxClaim:
         """Take the event's turn; the aggregate is locked until the commit.
 
         :raises AlreadyDone: if it took effect before
+        :raises NumberGivenTwice: if another of its number did
         :raises OutOfTurn: if one before it has not
         :raises NotYet: if its desk is not known here, and so neither is the present of the desk
         """
         event = self._event
         row = await tx.connection.fetchrow(_CLAIM, event.desk_id, event.producer, event.aggregate_id, event.id)
         assert row is not None
+        if row["version"] == event.aggregate_version and row["event_id"] != event.id:
+            raise NumberGivenTwice(f"{row['event_id']} had the number {event.aggregate_version} of this aggregate")
         if row["version"] >= event.aggregate_version:
             raise AlreadyDone
         if row["version"] < event.aggregate_version - 1:
@@ -168,7 +175,8 @@ async def discard(tx: Transaction, event_id: UUID) -> Envelope | None:
         return None
     event = Envelope.model_validate(envelope)
     claim = InboxClaim(event)
-    with contextlib.suppress(AlreadyDone):  # it took effect after all, in a delivery that was thought lost
+    # It took effect after all, in a delivery that was thought lost, or its number's event did.
+    with contextlib.suppress(AlreadyDone, NumberGivenTwice):
         await claim.claim(tx)
         await claim.settle(tx)
     return event

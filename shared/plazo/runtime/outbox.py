@@ -5,8 +5,15 @@ Rows are kept after publication: together they are the ledger of all a service e
 
 from collections.abc import Sequence
 
+from pydantic_core import to_json
+
 from plazo.events.envelope import Envelope
+from plazo.kernel.errors import Kind, PlazoError
 from plazo.runtime.database import Connection
+
+# NATS carries a mebibyte, headers and all; one that it does not carry would hold up all that come behind it.
+LARGEST_EVENT = 900_000  # bytes of data
+
 
 # The end of a statement whose CTE `event` has the columns of events, and their order `n`. The version of an aggregate
 # is taken under its row's lock, so a later event of the same ticket always has both the next version and a higher seq.
@@ -35,8 +42,18 @@ WITH event AS (
 _WRITE = f"{_EVENTS} {ANNOUNCE} SELECT"
 
 
+class EventTooLarge(PlazoError):
+    """What was asked would have to be announced in an event that cannot be carried."""
+
+    kind = Kind.TOO_LARGE
+    code = "event-too-large"
+
+
 async def write_events(connection: Connection, events: Sequence[Envelope]) -> None:
-    """Write `events` in order, giving each the next version of its aggregate."""
+    """Write `events` in order, giving each the next version of its aggregate. :raises EventTooLarge:"""
+    for event in events:
+        if (size := len(to_json(event.data))) > LARGEST_EVENT:
+            raise EventTooLarge(f"{event.type} would have {size} bytes; expected {LARGEST_EVENT} at most")
     await connection.execute(
         _WRITE,
         [event.id for event in events],

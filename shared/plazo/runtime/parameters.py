@@ -24,7 +24,7 @@ def check_query(request: Request) -> None:
     faults += [_fault(name, _NUL, where="path") for name, value in request.path_params.items() if "\x00" in str(value)]
     if not given and not faults:
         return
-    dependants = list(_within(request.scope["route"].dependant))
+    dependants = list(dependants_of(request.scope["route"].dependant))
     fields = {field.alias: field for one in dependants for field in one.query_params}
     known = ", ".join(sorted(fields)) or "none"
     for name in given:
@@ -39,10 +39,11 @@ def check_query(request: Request) -> None:
         raise RequestValidationError(faults)
 
 
-def _within(dependant: Dependant) -> Iterator[Dependant]:
+def dependants_of(dependant: Dependant) -> Iterator[Dependant]:
+    """Return what a route takes, and what its dependencies take in turn."""
     yield dependant
     for one in dependant.dependencies:
-        yield from _within(one)
+        yield from dependants_of(one)
 
 
 def _takes_several(annotation: Any) -> bool:

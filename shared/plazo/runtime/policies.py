@@ -1,13 +1,13 @@
 """Every service's copy of the policy versions that `tickets` published."""
 
 from datetime import date, datetime, timedelta
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from plazo.calendar.zone import load_zone
 from plazo.events.tickets import PolicyPublished
 from plazo.kernel.ids import derived_id
+from plazo.kernel.kept import Kept
 from plazo.policy.document import Policy
 from plazo.runtime.consumer import Handlers, Received
 from plazo.runtime.database import Connection
@@ -22,9 +22,7 @@ VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
 _EARLIEST_ZONE = timedelta(hours=14)  # a date begins there first
 
 
-@lru_cache(maxsize=512)
-def _parse(document: str) -> Policy:
-    return Policy.model_validate_json(document)
+_parse = Kept(Policy.model_validate_json, most=10_000_000)  # some hundreds; each takes seven times its text
 
 
 async def insert_policy(

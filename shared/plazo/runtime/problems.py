@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:plazo:problem:"
 
+_LONGEST = 1000  # characters of a sentence: it may name what was sent
+
 STATUS: dict[Kind, int] = {
     Kind.INVALID: 422,
     Kind.UNAUTHENTICATED: 401,
@@ -75,7 +77,7 @@ def problem_response(
     code: str,
     detail: str,
     clause: str | None = None,
-    errors: Sequence[FaultModel] = (),
+    errors: Sequence[Fault | FaultModel] = (),
     headers: dict[str, str] | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> JSONResponse:
@@ -85,18 +87,31 @@ def problem_response(
         type=TYPE_PREFIX + code,
         title=HTTPStatus(status).phrase,
         status=status,
-        detail=detail,
+        detail=detail[:_LONGEST],
         instance=getattr(request.state, "request_id", None),
         clause=clause,
-        errors=list(errors) or None,
+        errors=listed(errors),
     )
     return JSONResponse(
         problem.model_dump(exclude_none=True), status_code=status, headers=headers, media_type=MEDIA_TYPE
     )
 
 
-def _fault_model(fault: Fault) -> FaultModel:
-    return FaultModel(pointer=fault.pointer, message=fault.message, line=fault.line, clause=fault.clause)
+def listed(faults: Sequence[Fault | FaultModel], *, most: int = 100) -> list[FaultModel] | None:
+    """Return faults as a problem lists them: the first ones, shortened, and of the rest how many there are."""
+    shown = [
+        FaultModel(
+            pointer=None if fault.pointer is None else fault.pointer[:_LONGEST],
+            parameter=fault.parameter and fault.parameter[:_LONGEST] if isinstance(fault, FaultModel) else None,
+            message=fault.message[:_LONGEST],
+            line=fault.line,
+            clause=fault.clause,
+        )
+        for fault in faults[:most]
+    ]
+    if len(faults) > most:
+        shown.append(FaultModel(pointer="", message=f"and {len(faults) - most} more faults"))
+    return shown or None
 
 
 def _escape(part: object) -> str:
@@ -124,7 +139,7 @@ def _on_plazo_error(request: Request, error: Exception) -> JSONResponse:
         code=error.code,
         detail=error.message,
         clause=error.clause,
-        errors=[_fault_model(fault) for fault in error.faults],
+        errors=error.faults,
         headers=headers,
         details=error.details,
     )
@@ -146,6 +161,10 @@ def _on_invalid_request(request: Request, error: Exception) -> JSONResponse:
 
 def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, StarletteHTTPException)
+    if isinstance(error.__cause__, PlazoError):  # while the body was read, which FastAPI takes for a fault of the body
+        return _on_plazo_error(request, error.__cause__)
+    if isinstance(error.__cause__, OUTAGE):
+        return _on_outage(request, error.__cause__)
     codes = {
         400: "bad-request",
         401: "unauthenticated",

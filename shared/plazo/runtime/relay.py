@@ -6,13 +6,15 @@ other. What a dead replica left behind is found by the next sweep.
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
+from uuid import UUID, uuid4
 
 import structlog
 
 from plazo.events.envelope import Envelope
 from plazo.runtime import metrics
 from plazo.runtime.bus import Bus, BusDown
-from plazo.runtime.database import OUTAGE, Database
+from plazo.runtime.database import OUTAGE, Connection, Database
 from plazo.runtime.wake import Wake
 
 log = structlog.get_logger(__name__)
@@ -32,14 +34,12 @@ SELECT id, desk_id, aggregate_id, aggregate_version, type, occurred_at, recorded
 FROM outbox WHERE published_at IS NULL ORDER BY seq LIMIT $1
 """
 # "Unpublished" leads through the index of those: the outbox keeps all rows, and must not be read whole.
+# A stream that had ended elsewhere ($3) than where we left it gets a new name ($2), by which its readers know it.
 _MARK = """
 WITH marked AS (UPDATE outbox SET published_at = now() WHERE published_at IS NULL AND id = ANY($1::uuid[]))
-UPDATE outbox_stream SET last_seq = greatest(last_seq, $2) WHERE one
-"""
-_STREAM = "SELECT name, last_seq FROM outbox_stream"
-_KEEP_STREAM = """
-INSERT INTO outbox_stream (name, last_seq) VALUES ($1, $2)
-ON CONFLICT (one) DO UPDATE SET name = excluded.name, last_seq = excluded.last_seq
+INSERT INTO outbox_stream AS s (name, last_seq) VALUES ($2, $4)
+ON CONFLICT (one) DO UPDATE SET name = CASE s.last_seq WHEN $3 THEN s.name ELSE excluded.name END, last_seq = $4
+RETURNING name
 """
 _LAG = """
 SELECT coalesce(extract(epoch FROM clock_timestamp() - min(written_at)), 0)::float8 AS lag, count(*) AS backlog
@@ -57,6 +57,7 @@ class Relay:
         self._wake = wake
         self._known_connection = 0
         self._look_at = 0.0
+        self._look: asyncio.Future[tuple[float, int]] | None = None
 
     async def run(self) -> None:
         """Publish until cancelled, when woken and at every sweep."""
@@ -88,36 +89,45 @@ class Relay:
                 return 0
             events = [Envelope.model_construct(producer=self._producer, **row) for row in rows]
             stored = await self._bus.publish(events)
-            await connection.execute(_MARK, stored.ids, stored.last_seq)
+            first, last = min(stored.numbers), max(stored.numbers)
+            is_whole = last - first + 1 == len(stored.numbers)
+            await self._mark(connection, stored.ids, before=first - 1 if is_whole else -1, after=last)
         metrics.EVENTS_PUBLISHED.inc(len(stored.ids))
         return len(stored.ids)
 
     async def _know_stream(self) -> None:
-        """After each new connection, and now and then, compare the stream with the one we published to.
-
-        One that was made anew has another name than that, which its readers see. An older copy looks like the stream
-        it was, but ends before what we stored: it gets a new name. A reader of a stream that is new to it asks for
-        what it has missed (:mod:`plazo.runtime.missed`); nothing is published again.
-
-        :raises BusDown:
-        """
+        """After each new connection, and now and then, look where the stream ends. :raises BusDown:"""
         connections, present = self._bus.connections, asyncio.get_running_loop().time()
         if connections == self._known_connection and present < self._look_at:
             return
         async with self._database.system.acquire() as connection, connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
-            stream = await self._bus.ensure_stream(self._producer)
-            known = await connection.fetchrow(_STREAM)
-            if known is not None and known["name"] == stream.name and known["last_seq"] > stream.last_seq:
-                log.warning("stream_is_older", last_seq=stream.last_seq, stored=known["last_seq"])
-                stream = await self._bus.rename_stream(self._producer)
-            if known is None or known["name"] != stream.name:
-                log.info("stream_is_new", name=stream.name, before=known and known["name"])
-                await connection.execute(_KEEP_STREAM, stream.name, stream.last_seq)
+            await connection.execute(_TAKE_TURN, LOCK)
+            end = await self._bus.ensure_stream(self._producer)
+            await self._mark(connection, [], before=end, after=end)
         self._known_connection, self._look_at = connections, present + _LOOK_SECONDS
 
+    async def _mark(self, connection: Connection, ids: Sequence[UUID], *, before: int, after: int) -> None:
+        """Mark events as published, and see whether the stream had ended where we left it `before` them.
+
+        One that was made anew, or put back from an older copy, does not; nor does ours if it is the database that was
+        put back. Readers then compare what they have with the outbox (:mod:`plazo.runtime.missed`), so a false alarm,
+        after acknowledgements that were lost, costs little. Nothing is published again.
+        """
+        name = str(uuid4())
+        if await connection.fetchval(_MARK, ids, name, before, after) == name:
+            log.info("stream_is_new", name=name, last_seq=after)
+
     async def lag(self) -> tuple[float, int]:
-        """Return the age in seconds of the oldest unpublished event, and how many there are (10,000 at most)."""
+        """Return the age in seconds of the oldest unpublished event, and how many there are (10,000 at most).
+
+        Whoever asks while it is being looked up is told what is seen: anybody may ask, as often as they like.
+        """
+        if self._look is None or self._look.done():
+            self._look = asyncio.ensure_future(self._look_up_lag())
+            self._look.add_done_callback(lambda look: look.cancelled() or look.exception())  # all may have left
+        return await asyncio.shield(self._look)
+
+    async def _look_up_lag(self) -> tuple[float, int]:
         row = await self._database.system.fetchrow(_LAG)
         assert row is not None
         return float(row["lag"]), int(row["backlog"])

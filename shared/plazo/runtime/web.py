@@ -23,11 +23,14 @@ from plazo.runtime.discretion import Discretion
 from plazo.runtime.gate import QUIET, BodyLimit, Gate, caller_address
 from plazo.runtime.headers import SecurityHeaders, documentation_policy
 from plazo.runtime.idempotency import Replayed
+from plazo.runtime.identity import Principal
 from plazo.runtime.links import add_links
 from plazo.runtime.service import Runtime, Service
 from plazo.runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
+
+_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
 health = APIRouter(
     tags=["operations"], dependencies=[allow_anybody("for probes and metrics; nothing of any desk is in the answer")]
@@ -44,8 +47,10 @@ async def healthz() -> dict[str, str]:
 async def readyz(request: Request) -> JSONResponse:
     """Say whether the service can do its work.
 
-    503 without the database: another replica may reach it. Without NATS, or while another service is away, it still
-    answers and keeps what it has to announce: 200 and `degraded`, for every replica is in the same case.
+    503 without the database: another replica may reach it. Without NATS, while another service is away, or while it
+    catches up with events that no stream brought, it still answers and keeps what it has to announce: 200 and
+    `degraded`, for every replica is in the same case. So too where a service has forgotten what this one has taken in:
+    then databases are not of one moment.
     """
     runtime = runtime_of(request)
     try:
@@ -56,14 +61,20 @@ async def readyz(request: Request) -> JSONResponse:
         return JSONResponse({"status": "unavailable", "checks": checks}, status_code=503)
     connected = runtime.bus.is_connected
     away = await runtime.settlement.away() if connected else ()
+    missed = {name: consumer.missed for name, consumer in runtime.consumers.items()}
+    catching_up = {name: one.fetched for name, one in missed.items() if one.fetched}
+    forgotten = {name: one.forgotten for name, one in missed.items() if one.forgotten}
     checks = {
         "database": "ok",
         "bus": "ok" if connected else "away",
         "services_away": list(away),
+        "catching_up": catching_up,
+        "forgotten": forgotten,
         "relay_lag_seconds": lag,
         "relay_backlog": backlog,
     }
-    return JSONResponse({"status": "ready" if connected and not away else "degraded", "checks": checks})
+    is_ready = connected and not (away or catching_up or forgotten)
+    return JSONResponse({"status": "ready" if is_ready else "degraded", "checks": checks})
 
 
 @health.get("/metrics", include_in_schema=False)
@@ -107,14 +118,17 @@ class RequestContext:
             finally:
                 seconds = time.perf_counter() - started
                 route = getattr(scope.get("route"), "path", "unmatched")
-                metrics.HTTP_SECONDS.labels(scope["method"], route, str(status)).observe(seconds)
+                method = scope["method"] if scope["method"] in _METHODS else "other"  # a name for each costs memory
+                metrics.HTTP_SECONDS.labels(method, route, str(status)).observe(seconds)
                 if scope["path"] not in QUIET:
+                    caller: Principal | None = scope["state"].get("principal")
                     log.info(
                         "request",
                         method=scope["method"],
                         path=scope["path"],
                         status=status,
                         address=caller_address(scope),
+                        **({} if caller is None else {"desk": str(caller.desk_id), "key": caller.key_id}),
                         milliseconds=round(seconds * 1000, 1),
                     )
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from faults.accepted import Exchange
 from faults.oracle.contracts import CONTRACTS, Contract, Prompt
-from faults.oracle.ledger import Books, Lot, Work
+from faults.oracle.ledger import Books, Lot, Quote, Work
 from faults.oracle.ticket import Moment, Refused, TicketStory
 
 _TAKEN_FROM = ("new", "acknowledged", "held")
@@ -124,9 +124,23 @@ class DeskStory:
         target = datetime.fromisoformat(exchange.body["to"])
         if exchange.answer["clock_at"] != exchange.body["to"]:
             self.faults.append(f"{exchange}: the clock stands at {exchange.answer['clock_at']}")
+        ends = [
+            (quote.valid_until, contract_id, quote)
+            for contract_id, books in self.books.items()
+            for quote in books.quotes.values()
+            if quote.state == "accepted" and quote.valid_until <= target
+        ]
+        for at, contract_id, quote in sorted(ends, key=lambda one: one[0]):
+            self._pass(at)
+            quote.state = "expired"
+            self._reconsider(contract_id)
+        self._pass(target)
+
+    def _pass(self, to: datetime) -> None:
+        assert isinstance(self.watch, TestClock)
         for story in self.tickets.values():
-            story.advance(target)
-        self.watch.now = target
+            story.advance(to)
+        self.watch.now = to
 
     # Tickets.
 
@@ -206,11 +220,21 @@ class DeskStory:
             )
             return
         self.watch.done(exchange, ticket_id, story.said[before:])
+        self._note_closed(story)
         answer = exchange.answer
         if answer["acknowledged_at"] is None and story.acknowledged_at and answer["state"] not in _TAKEN_FROM:
             # It was worked on before its receipt was confirmed: that acknowledges nothing any more.
             story.timeline["acknowledged", story.acknowledged_at] -= 1
             story.acknowledged_at = None
+
+    def _note_closed(self, story: TicketStory) -> None:
+        """What is set aside for a ticket is free once that is closed, and no longer."""
+        contract_id = self._contracts[story.ticket_id]
+        closed = self.books[contract_id].closed
+        if (story.state == "closed") != (story.ticket_id in closed):
+            closed ^= {story.ticket_id}
+            if self.books[contract_id].quotes:
+                self._reconsider(contract_id)
 
     def _reply(self, exchange: Exchange) -> None:
         is_call = exchange.body["channel"] in _CALLS if "channel" in exchange.body else False
@@ -266,6 +290,17 @@ class DeskStory:
         else:
             if not exchange.is_accepted:
                 self.faults.append(f"{exchange}: was refused, and the contract gives that step: {exchange.answer}")
+
+    def _acknowledge(self, exchange: Exchange) -> None:
+        answer = exchange.answer
+        if not exchange.is_accepted:
+            self.faults.append(f"{exchange}: was refused: {answer}")
+            return
+        story = self.tickets[answer["ticket_id"]]
+        raised_at = datetime.fromisoformat(answer["raised_at"])
+        known = (answer["trigger"], answer["kind"], answer["threshold"], raised_at)
+        if not story.acknowledge(known, self.watch.at(exchange, story.ticket_id, "acknowledged")):
+            self.faults.append(f"{exchange}: is of an escalation that nothing set off: {known}")
 
     # What other systems post.
 
@@ -331,14 +366,53 @@ class DeskStory:
         self.books[exchange.body["contract_id"]].standing = exchange.body["standing"]
         self._reconsider(exchange.body["contract_id"])
 
+    def _quote(self, exchange: Exchange) -> None:
+        if not exchange.is_accepted:
+            self.faults.append(f"{exchange}: was refused: {exchange.answer}")
+            return
+        body, answer = exchange.body, exchange.answer
+        books = self.books[self._contracts[body["ticket_id"]]]
+        at = self.watch.at(exchange, body["ticket_id"], "quote")
+        quantity = books.price(body["ticket_id"], body["minutes"], at)
+        until = datetime.fromisoformat(body["valid_until"])
+        books.quotes[answer["quote_id"]] = Quote(answer["quote_id"], body["ticket_id"], quantity, until)
+        if answer["quantity"] != quantity:
+            self.faults.append(f"{exchange}: takes {answer['quantity']}, and has to take {quantity}")
+
+    def _decide(self, exchange: Exchange) -> None:
+        _, _, _, quote_id, decision = exchange.path.split("/")
+        contract_id, quote = next(
+            (contract_id, books.quotes[quote_id])
+            for contract_id, books in self.books.items()
+            if quote_id in books.quotes
+        )
+        at = self.watch.at(exchange, quote.ticket_id, "quote")
+        wanted, state = {
+            "accept": ("offered", "accepted"),
+            "decline": ("offered", "declined"),
+            "release": ("accepted", "released"),
+        }[decision]
+        is_possible = quote.state == wanted and (decision != "accept" or at < quote.valid_until)
+        if is_possible != exchange.is_accepted:
+            self.faults.append(f"{exchange}: a quote that is {quote.state}, valid until {quote.valid_until}")
+        elif is_possible:
+            quote.state = state
+            quote.accepted_at = at if state == "accepted" else quote.accepted_at
+            self._reconsider(contract_id)
+
     def _work(self, exchange: Exchange) -> None:
+        quote = self.books[self._contracts[exchange.body["ticket_id"]]].quotes.get(exchange.body.get("quote_id", ""))
+        if quote is not None and quote.state != "accepted":
+            if exchange.is_accepted:
+                self.faults.append(f"{exchange}: was accepted under a quote that is {quote.state}")
+            return
         if not exchange.is_accepted:
             self.faults.append(f"{exchange}: was refused: {exchange.answer}")
             return
         body, work_id = exchange.body, exchange.answer["work"]["work_id"]
         books = self.books[self._contracts[body["ticket_id"]]]
         at = datetime.fromisoformat(body["started_at"])
-        books.works[work_id] = Work(work_id, body["ticket_id"], at, body["minutes"])
+        books.works[work_id] = Work(work_id, body["ticket_id"], at, body["minutes"], body.get("quote_id"))
         books.reached.add(at)
 
     def _void(self, exchange: Exchange) -> None:

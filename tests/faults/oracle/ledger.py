@@ -1,6 +1,6 @@
 """The books of a contract: what was granted, what was worked, what is left of it, counted anew from the first day."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -32,6 +32,19 @@ class Work:
     ticket_id: str
     started_at: datetime
     minutes: int
+    quote_id: str | None = None
+
+
+@dataclass(slots=True)
+class Quote:
+    """Work that was offered at a price: what it takes is set aside while it is accepted and its ticket open."""
+
+    quote_id: str
+    ticket_id: str
+    quantity: int
+    valid_until: datetime
+    state: str = "offered"
+    accepted_at: datetime = _NEVER
 
 
 @dataclass(slots=True)
@@ -42,6 +55,8 @@ class Books:
     allotment: int = 0
     grants: list[Lot] = field(default_factory=list)
     works: dict[str, Work] = field(default_factory=dict)
+    quotes: dict[str, Quote] = field(default_factory=dict)
+    closed: set[str] = field(default_factory=set)
     reached: set[datetime] = field(default_factory=set)
     standing: str = "good"
 
@@ -71,21 +86,36 @@ class Books:
                 lots.append(Lot(self.allotment, start, end, self.allotment, len(lots)))
         lots.sort(key=lambda lot: (lot.expires_at or _NEVER, lot.effective_from, lot.place))
         totals: dict[str, int] = {}
-        ends = [(lot.expires_at, 0, lot) for lot in lots if lot.expires_at is not None and lot.expires_at <= now]
-        draws = [(work.started_at, 1, work) for work in self.works.values()]
-        for at, _, what in sorted([*ends, *draws], key=lambda one: (one[0], one[1])):
+        ends = ((lot.expires_at, 0, lot) for lot in lots if lot.expires_at is not None and lot.expires_at <= now)
+        holds = ((quote.accepted_at, 1, quote) for quote in self.quotes.values() if self._is_held(quote))
+        draws = ((work.started_at, 2, work) for work in self.works.values())
+        order: list[tuple[datetime, int, Lot | Quote | Work]] = [*ends, *holds, *draws]
+        for at, _, what in sorted(order, key=lambda one: (one[0], one[1])):
             if isinstance(what, Lot):
                 what.remaining = 0
                 continue
-            short = charged[what.work_id]
-            for lot in self._sources(lots, at):
-                taken = min(short, lot.remaining)
-                lot.remaining -= taken
-                short -= taken
+            if isinstance(what, Quote):
+                _draw((lot for lot in lots if lot.is_valid(at)), self._set_aside(what, charged))
+                continue
+            short = _draw(self._sources(lots, at), charged[what.work_id])
             # Beyond an allotment the started hour of each piece is charged.
             beyond = short if not self.allotment else -(-short // _HOUR) * _HOUR
             totals[what.ticket_id] = totals.get(what.ticket_id, 0) + charged[what.work_id] - short + beyond
         return lots, totals
+
+    def _is_held(self, quote: Quote) -> bool:
+        return quote.state == "accepted" and quote.ticket_id not in self.closed
+
+    def _set_aside(self, quote: Quote, charged: Mapping[str, int]) -> int:
+        """Return what is set aside for a quote once the work under it has taken its part."""
+        return max(
+            0, quote.quantity - sum(charged[w.work_id] for w in self.works.values() if w.quote_id == quote.quote_id)
+        )
+
+    def price(self, ticket_id: str, minutes: int, at: datetime) -> int:
+        """Return what more work on a ticket takes of the account now, as far as that reaches."""
+        before = sum(one.minutes for one in self.works.values() if one.ticket_id == ticket_id)
+        return min(-(-(before + minutes) // _HOUR) - -(-before // _HOUR), self.available(at))
 
     def _sources(self, lots: Iterable[Lot], at: datetime) -> list[Lot]:
         valid = [lot for lot in lots if lot.is_valid(at)]
@@ -97,6 +127,15 @@ class Books:
     def available(self, now: datetime) -> int:
         """Return what could be drawn on now."""
         return sum(lot.remaining for lot in self.settle(now)[0] if lot.is_valid(now))
+
+
+def _draw(sources: Iterable[Lot], quantity: int) -> int:
+    """Take a quantity from the first that have any; return what they lack."""
+    for lot in sources:
+        taken = min(quantity, lot.remaining)
+        lot.remaining -= taken
+        quantity -= taken
+    return quantity
 
 
 def _month_of(at: datetime) -> tuple[datetime, datetime]:

@@ -47,6 +47,7 @@ class Escalation:
     state: str = "running"
     reasons: tuple[str, ...] = ()
     ended_at: datetime | None = None
+    acknowledged_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -347,6 +348,22 @@ class TicketStory:
             raise Refused
         self._raise(trigger, None, None, None, at)
 
+    def acknowledge(self, known: tuple[object, ...], at: datetime) -> bool:
+        """Somebody takes notice of an escalation: what would be repeated is left out, the other steps go on."""
+        for one in self.escalations:
+            if (one.trigger, one.kind, one.threshold, one.raised_at) == known:
+                break
+        else:
+            return False
+        if one.acknowledged_at is None:
+            one.acknowledged_at = at
+            repeated = [step for step in one.steps if step.turn > 1 and step.state == "planned"]
+            for step in repeated:
+                step.state = "skipped"
+            if repeated:
+                self._go_on(one, at)
+        return True
+
     def _raise(self, trigger: str, kind: str | None, cycle: int | None, threshold: str | None, at: datetime) -> None:
         known = (trigger, kind, cycle, threshold, at)
         if kind and any(
@@ -378,8 +395,9 @@ class TicketStory:
             self._fire(escalation, step, step.due_at)
         if escalation.state == "running":
             escalation.state, escalation.ended_at = "completed", at
-            if any(step.turn > 1 for step in escalation.steps):
-                self._tell("escalation.unanswered", "unanswered", ("manager", "administrator"), at)
+            if escalation.acknowledged_at is None and any(step.turn > 1 for step in escalation.steps):
+                # What is written is dated when it is written, however long ago the last step was due.
+                self._tell("escalation.unanswered", "unanswered", ("manager", "administrator"), max(at, self.present))
 
     def _fire(self, escalation: Escalation, step: Step, at: datetime) -> None:
         step.state, step.fired_at = "fired", at

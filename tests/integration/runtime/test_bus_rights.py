@@ -12,6 +12,7 @@ import nats
 import pytest
 from harness import eventually
 from integration.runtime.annex import NOW, envelope
+from nats.js.api import StreamConfig
 
 from plazo.events.envelope import SERVICES
 from plazo.events.tickets import CustomerReplied
@@ -126,6 +127,8 @@ FORBIDDEN = [
     pytest.param("$JS.API.STREAM.PURGE.PLAZO_{OWN}", id="purges its own stream"),
     pytest.param("$JS.API.STREAM.MSG.DELETE.PLAZO_{OWN}", id="deletes a message"),
     pytest.param("$JS.API.STREAM.UPDATE.PLAZO_{OTHER}", id="changes another's stream"),
+    pytest.param("$JS.API.STREAM.UPDATE.PLAZO_{OWN}", id="changes its own stream"),
+    pytest.param("$JS.API.STREAM.INFO.PLAZO_{OTHER}", id="looks at another's stream"),
     pytest.param("$JS.API.STREAM.CREATE.PLAZO_{OTHER}", id="makes another's stream"),
     pytest.param("$JS.API.STREAM.CREATE.MINE", id="makes a stream beside"),
     pytest.param("$JS.API.STREAM.RESTORE.PLAZO_{OWN}", id="restores a stream"),
@@ -213,16 +216,17 @@ async def test_what_the_server_is_made_to_send_on_is_refused_by_its_readers(pers
 
 
 async def test_what_a_stream_is_made_to_repeat_elsewhere_is_refused_by_its_readers(persons):
-    """A service may change its own stream, and a stream may publish what it stores once more, under any name."""
+    """A service cannot change its stream, but made one; a stream may publish what it stores again, under any name."""
     operator = persons["operator"].connection.jetstream()
     config = (await operator.stream_info("PLAZO_BILLING")).config
     forged = envelope(CustomerReplied(channel="email", by="x"), desk_id=uuid4(), aggregate_id=uuid4(), version=1)
     changed = config.as_dict() | {"republish": {"src": "plazo.billing.p00.x", "dest": subject_of(forged)}}
     answer = await persons["billing"].connection.request(
-        "$JS.API.STREAM.UPDATE.PLAZO_BILLING", json.dumps(changed).encode(), timeout=5
+        "$JS.API.STREAM.CREATE.PLAZO_BILLING", json.dumps(changed).encode(), timeout=5
     )
+    assert "already in use with a different configuration" in json.loads(answer.data)["error"]["description"]
     try:
-        assert "error" not in json.loads(answer.data)
+        await operator.update_stream(StreamConfig.from_response(changed))
         before = (await operator.stream_info("PLAZO_TICKETS")).state.last_seq
         await persons["billing"].connection.publish("plazo.billing.p00.x", b"{}", headers=event_headers(forged))
 

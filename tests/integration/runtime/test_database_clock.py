@@ -85,6 +85,23 @@ async def test_a_look_corrects_what_it_rules_out(
     assert clock.now() == noon + timedelta(seconds=expected)
 
 
+async def test_it_stands_still_rather_than_going_back_a_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticker = Ticker(monkeypatch)
+    noon = datetime(2026, 5, 4, 12, tzinfo=UTC)
+    database = Database(ticker, shows=noon)
+    clock = await DatabaseClock.set_by(database)  # type: ignore[arg-type]
+    ticker.seconds += 10
+    before = clock.now()
+    database.shows = noon + timedelta(seconds=9.5)  # the machine counts too fast
+    await clock.look()
+
+    assert clock.now() == before == noon + timedelta(seconds=10)
+    ticker.seconds += 0.25
+    assert clock.now() == before
+    ticker.seconds += 0.5
+    assert clock.now() == noon + timedelta(seconds=10.25)
+
+
 async def test_it_goes_on_between_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     ticker = Ticker(monkeypatch)
     noon = datetime(2026, 5, 4, 12, tzinfo=UTC)

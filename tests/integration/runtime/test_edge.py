@@ -181,10 +181,30 @@ async def test_desk_has_its_share_of_what_is_answered_at_once(annex: Annex):
             await greedy.ok("GET", "/v1/desk")
 
 
-async def test_large_body_is_read_for_somebody_known_only(house: House, desk: DeskUnderTest):
-    large = {"content": b" " * 1_100_000, "headers": {"Content-Type": "application/json"}}
-    await house.client().refused(401, "POST", "/v1/deadlines", **large)
-    await desk.admin.refused(400, "POST", "/v1/deadlines", **large)
+@pytest.mark.parametrize(
+    ("path", "token", "status"),
+    [
+        pytest.param("/v1/keys", "", 401, id="no key"),
+        pytest.param("/v1/keys", "plz_x_y", 401, id="wrong key"),
+        pytest.param("/v1/keys", "agent", 403, id="role that may not"),
+        pytest.param("/v1/desks", "agent", 401, id="not the operator"),
+        pytest.param(f"/v1/intake/webhooks/{uuid4()}", "", 404, id="no such hook"),
+    ],
+)
+async def test_nothing_is_read_of_whoever_may_not(
+    house: House, desk: DeskUnderTest, path: str, token: str, status: int
+):
+    if token == "agent":
+        token = (await desk.admin.ok("POST", "/v1/keys", json={"role": "agent", "label": "x"}))["api_key"]
+
+    async def body() -> AsyncIterator[bytes]:
+        read.append(path)
+        yield b"{}"
+
+    read: list[str] = []
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+    await house.client().refused(status, "POST", path, content=body(), headers=headers)
+    assert read == []
 
 
 async def test_body_is_not_unpacked(desk: DeskUnderTest):
@@ -218,3 +238,21 @@ async def test_cookie_of_the_mailbox_is_for_the_mailbox_alone(house: House, desk
         assert (await browser.get("/v1/mailbox", headers=as_cookie)).status_code == 200
         await browser.refused(401, "GET", "/v1/messages", headers=as_cookie)
         await browser.refused(401, "GET", "/v1/desk", headers=as_cookie)
+
+
+async def test_methods_made_up_by_callers_are_one_in_the_metrics(desk: DeskUnderTest):
+    for number in range(3):
+        await desk.admin.refused(405, f"MADEUP{number}", "/v1/desk")
+    text = (await desk.admin.get("/tickets/metrics")).text
+    assert "MADEUP" not in text
+    assert 'plazo_http_seconds_count{method="other",route="/v1/desk",status="405"}' in text
+
+
+async def test_length_of_an_upload_that_is_no_number_is_none(desk: DeskUnderTest):
+    await desk.publish("expande")
+    ticket = await desk.open_ticket(await desk.customer("expande", plan="basic"))
+    path = f"/v1/tickets/{ticket['ticket_id']}/attachments"
+    for length in ("many", "-1", "٣", "9" * 5000):
+        headers = {"Content-Length": length.encode()}
+        answer = await desk.admin.post(path, params={"name": "a.txt"}, content=b"a\n", headers=headers)
+        assert answer.status_code in (201, 413), (length, answer.text)

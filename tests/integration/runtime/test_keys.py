@@ -1,11 +1,13 @@
 """A key's life: its secret is changed while both work, its uses are seen, and its end is everywhere at once."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import httpx
 import pytest
 from harness import OPERATOR_KEY, Client, DeskUnderTest, House
@@ -13,8 +15,9 @@ from integration.runtime.annex import NOW, Annex
 
 from plazo.runtime.clock import SystemClock
 from plazo.runtime.identity import new_key
-from plazo.runtime.service import Service
+from plazo.runtime.service import Runtime, Service
 from plazo.runtime.web import create_app
+from tickets.repository.bell import CHANNEL
 from tickets.routes import desks as desk_routes
 from tickets.schemas.desks import DeskCreate
 from tickets.usecases.desks import create_desk
@@ -92,12 +95,37 @@ async def test_looking_a_key_up_is_one_indexed_query(house: House, desk: DeskUnd
     assert "Seq Scan" not in "\n".join(row[0] for row in plan)
 
 
-async def test_stream_ends_when_its_key_is_revoked(house: House, desk: DeskUnderTest):
+@pytest.mark.parametrize(
+    ("way", "body"), [("revoke", None), ("rotate", {"overlap_minutes": 0})], ids=["revoked", "rotated without overlap"]
+)
+async def test_stream_ends_with_the_secret_that_opened_it(house: House, desk: DeskUnderTest, way: str, body: Any):
     issued = await desk.admin.ok("POST", "/v1/keys", json={"role": "agent", "label": "reader"})
-    runtime, now = house.runtime("tickets"), SystemClock().now()
-    principal = await runtime.admit(f"Bearer {issued['api_key']}", now=now)
+    async with reading(house.runtime("tickets"), issued["api_key"]) as ended:
+        await desk.admin.ok("POST", f"/v1/keys/{issued['key_id']}/{way}", json=body)
+        assert await asyncio.wait_for(ended, timeout=3) is None
+
+
+async def test_stream_goes_on_through_a_rotation_with_overlap(house: House, desk: DeskUnderTest):
+    issued = await desk.admin.ok("POST", "/v1/keys", json={"role": "agent", "label": "reader"})
+    contract = await contract_of(desk)
+    async with reading(house.runtime("tickets"), issued["api_key"]) as event:
+        await desk.admin.ok("POST", f"/v1/keys/{issued['key_id']}/rotate", json={"overlap_minutes": 5})
+        await desk.open_ticket(contract)
+        assert (await asyncio.wait_for(event, timeout=3)).kind == "opened"
+
+
+async def contract_of(desk: DeskUnderTest) -> dict[str, Any]:
+    await desk.publish("expande")
+    return await desk.customer("expande", plan="basic")
+
+
+@asynccontextmanager
+async def reading(runtime: Runtime, token: str) -> AsyncIterator["asyncio.Future[Any]"]:
+    """Open a stream; gives what comes behind `ready`: None for its end."""
+    now = SystemClock().now()
+    principal = await runtime.admit(f"Bearer {token}", now=now)
     stream = follow_timelines(
-        runtime.unit_of_work(desk_id=desk.desk_id, now=now),
+        runtime.unit_of_work(desk_id=principal.desk_id, now=now),
         runtime,
         reader=principal,
         cursor=None,
@@ -106,13 +134,39 @@ async def test_stream_ends_when_its_key_is_revoked(house: House, desk: DeskUnder
         with_internal=True,
     )
     assert (await anext(stream)).kind == "ready"
-    ended = asyncio.ensure_future(anext(stream, None))
-    await desk.admin.ok("POST", f"/v1/keys/{principal.key_id}/revoke")
-    assert await asyncio.wait_for(ended, timeout=3) is None
+    event = asyncio.ensure_future(anext(stream, None))
+    try:
+        yield event
+    finally:
+        event.cancel()
+        await asyncio.gather(event, return_exceptions=True)
+        await stream.aclose()
 
 
-async def test_replica_knows_at_once_what_another_did(annex: Annex):
+async def test_revocation_rings_at_all_replicas_and_whoever_hears_it_ends_its_streams(
+    house: House, desk: DeskUnderTest
+):
+    """Replicas share nothing but the database, so each side is asked alone: the ring that goes out, and one heard."""
+    key = {"role": "agent", "label": "reader"}
+    first, second = [await desk.admin.ok("POST", "/v1/keys", json=key) for _ in range(2)]
+    rung = asyncio.Event()
+    connection = await asyncpg.connect(house.postgres.dsn("plazo_tickets"))
+    try:
+        await connection.add_listener(CHANNEL, lambda *_: rung.set())
+        await desk.admin.ok("POST", f"/v1/keys/{first['key_id']}/revoke")
+        await asyncio.wait_for(rung.wait(), timeout=3)
+        async with reading(house.runtime("tickets"), second["api_key"]) as ended:
+            revoke = "UPDATE api_key SET revoked_at = now() WHERE key_id = $1"
+            await connection.execute(revoke, second["key_id"])  # as another replica does
+            await connection.execute("SELECT pg_notify($1, '')", CHANNEL)
+            assert await asyncio.wait_for(ended, timeout=3) is None
+    finally:
+        await connection.close()
+
+
+async def test_replica_knows_at_once_what_another_did(annex: Annex, monkeypatch: pytest.MonkeyPatch):
     """Nothing about a key is kept by a process: what one revokes or rotates, the next request at another sees."""
+    monkeypatch.setattr(desk_routes, "_SETTLE_SECONDS", 0.01)  # nobody else is there to be waited for
     service = Service(name="tickets", title="x", description="", routers=(desk_routes.router,), handlers={})
     async with AsyncExitStack() as stack:
         apps = [create_app(service, settings=annex.settings) for _ in range(2)]

@@ -175,7 +175,7 @@ async def test_marking_a_batch_does_not_read_the_whole_ledger(annex: Annex):
     """The outbox is never emptied: what is done after each commit must not grow with it."""
     async with annex.superuser() as connection, connection.transaction():
         await connection.execute("SET LOCAL enable_seqscan = off")
-        plan = await connection.fetch("EXPLAIN " + relay._MARK, [uuid4()], 1)
+        plan = await connection.fetch("EXPLAIN " + relay._MARK, [uuid4()], "x", 0, 1)
     assert "Seq Scan" not in "\n".join(row[0] for row in plan)
 
 

@@ -3,10 +3,13 @@
 Whatever may not be told has a mark in it; the answers are searched for the marks.
 """
 
+import json
 import re
 
 import pytest
 from harness import Client, DeskUnderTest, House
+from integration.runtime.test_walls import Belongings, Writer, fill
+from integration.tickets.test_stream import opened
 
 from plazo.events.envelope import SERVICES
 from plazo.runtime import routes
@@ -52,7 +55,7 @@ async def scene(desk: DeskUnderTest) -> Scene:
     staff = await desk.admin.ok("POST", "/v1/agents", json=person | {"teams": teams})
     own = await furnish(desk, agent, manager, staff["agent_id"], name="Una", person="Ana", words="Lo miramos")
     other = await furnish(desk, agent, manager, staff["agent_id"], name=OTHER, person=OTHER_PERSON, words=WORK)
-    requester = await desk.key("requester", customer_id=own["customer_id"], label="Ana")
+    requester = await desk.key("requester", contact_id=own["contact_id"], label="Ana")
     return Scene(requester, own, other)
 
 
@@ -148,3 +151,45 @@ async def test_nothing_internal_is_told_and_nothing_of_others(house: House, desk
                 told.append((path, query, "ids of another", answer.text[:300]))
     assert told == []
     assert answered > 40, "most had something to tell"
+
+
+async def test_stream_tells_what_the_timeline_tells(house: House, scene: Scene):
+    path = f"/v1/tickets/{scene.own['ticket_id']}/timeline"
+    timeline = (await scene.requester.ok("GET", path))["items"]
+    async with opened(house, scene.requester, "cursor=0-0") as stream:
+        kinds = await stream.kinds(len(timeline) + 1)
+    assert sorted(kinds) == sorted(["ready", *(entry["kind"] for entry in timeline)])
+    told = json.dumps(stream.events, ensure_ascii=False)
+    assert marks_in(told) == []
+    assert not [one for one in scene.other.values() if one in told]
+    query = f"cursor=0-0&customer_id={scene.other['customer_id']}&ticket_id={scene.other['ticket_id']}"
+    async with opened(house, scene.requester, query) as stream:
+        assert await stream.kinds(1) == ["ready"]
+
+
+async def test_no_change_is_answered_with_what_is_internal(house: House, desk: DeskUnderTest, scene: Scene):
+    """Refusals too: what is in the way may have been done by somebody. The last of all: things are changed."""
+    told, done = [], 0
+    for ids in (scene.other, scene.own):
+        belongings = Belongings()
+        for name, one in (ids | {"desk_id": str(desk.desk_id)}).items():
+            belongings.take(one, name)
+        for service in SERVICES:
+            document = house.apps[service].openapi()
+            for rule in routes.rules_of(routes.services()[service]):
+                if rule.method == "GET" or "requester" not in rule.roles:
+                    continue
+                path, _ = fill("", rule.path, [], belongings)
+                operation = document["paths"][rule.path][rule.method.lower()]
+                content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+                body = Writer(document, belongings).write(content["schema"]) if content else None
+                prefix = f"/{service.replace('_', '-')}"
+                answer = await scene.requester.request(rule.method, prefix + path, json=body)
+                assert answer.status_code < 500, (path, answer.text)
+                done += answer.is_success
+                if ids is scene.other and answer.is_success and "_id}" in rule.path:
+                    told.append((rule.method, path, "did it", answer.text[:300]))
+                if found := marks_in(answer.text):
+                    told.append((rule.method, path, found, answer.text[:2000]))
+    assert told == []
+    assert done >= 8, "much could be done"

@@ -23,7 +23,7 @@ def test_page_is_current():
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_table_has_every_route_that_is_served(house: House, service: str):
+async def test_table_has_every_route_that_is_served(house: House, service: str):
     app, described = house.apps[service], routes.services()[service]
     known = {id(router) for router in routes.routers_of(described)}
     included = {id(route.original_router) for route in app.routes if hasattr(route, "original_router")}

@@ -10,6 +10,7 @@ from harness import DeskUnderTest, House
 from integration.runtime.annex import NOW, Annex, note
 
 from plazo.events.tickets import CustomerReplied
+from plazo.runtime.outbox import LARGEST_EVENT, EventTooLarge
 from plazo.runtime.unit_of_work import CommitFailed, Transaction
 
 
@@ -148,3 +149,11 @@ async def test_read_sees_one_snapshot_and_may_not_write(annex: Annex):
         with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
             await connection.execute("DELETE FROM inbox_waiting")
     assert await annex.lines(desk_id) == ["meanwhile"]
+
+
+async def test_an_event_that_nats_would_not_carry_is_refused_with_what_it_announces(annex: Annex):
+    unit = annex.unit_of_work(uuid4())
+    with pytest.raises(EventTooLarge, match=rf"customer_replied.* bytes; expected {LARGEST_EVENT} at most"):
+        async with unit.begin() as tx:
+            announce(tx, by="1" * LARGEST_EVENT)
+    assert await outbox(annex, unit.desk_id) == []

@@ -7,6 +7,7 @@ import pytest
 from harness import DeskUnderTest
 
 from plazo.kernel.time import format_instant, parse_instant
+from sla_clock.usecases import answer_questions
 
 OFFICE = {
     "timezone": "Europe/Madrid",
@@ -179,6 +180,30 @@ async def test_ten_thousand_questions_are_answered_in_order(desk: DeskUnderTest)
     assert [one["due_at"] for one in answer["items"]] == [
         format_instant(start + timedelta(minutes=minutes)) for minutes in range(10_000)
     ]
+
+
+async def test_explanations_of_a_request_are_bounded_together(desk: DeskUnderTest):
+    hours = {"mon-sun": [f"{hour:02}:00-{hour:02}:30" for hour in range(12)]}
+    year = {"from": "2026-01-01T00:00:00Z", "until": "2030-12-31T00:00:00Z", "explain": True}
+    batch = {"calendar": {"timezone": "UTC", "hours": hours}, "items": [year] * 3}
+    answer = await desk.admin.ok("POST", "/v1/working-times", json=batch)
+    # 1,825 days of 12 open and 12 closed spells are 43,800 segments: two fit into 100,000, the third does not
+    assert [len(one.get("segments", ())) for one in answer["items"]] == [43_800, 43_800, 0]
+    assert answer["items"][2]["problem"]["errors"][0]["pointer"] == "/explain"
+
+
+async def test_calendar_of_a_question_has_an_end(desk: DeskUnderTest):
+    large = {"timezone": "UTC", "hours": "24x7", "holidays": ["2026-05-15"] * 20_000}
+    question = {"calendar": large, "start": "2026-05-04T10:00:00Z", "target": "1h"}
+    problem = await desk.admin.refused(422, "POST", "/v1/deadlines", json=question)
+    assert "at most 200000 bytes" in problem["detail"]
+
+
+async def test_batch_that_takes_too_long_is_cut_short(desk: DeskUnderTest, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(answer_questions, "_LONGEST_SECONDS", 0.0)
+    items = [{"start": "2026-05-04T10:00:00Z", "target": "1h"}] * 2
+    answer = await desk.admin.ok("POST", "/v1/deadlines", json={"calendar": OFFICE, "items": items})
+    assert "ask fewer questions at once" in answer["items"][1]["problem"]["detail"]
 
 
 async def test_preview_of_a_published_policy(desk: DeskUnderTest, contract):

@@ -1,13 +1,13 @@
 """Policy versions at hand: a version never changes, so one that was read is not read again."""
 
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from plazo.policy.document import Policy
 from plazo.runtime import policies
 from plazo.runtime.unit_of_work import Transaction
 
-_LIMIT = 1000
-_at_hand: dict[tuple[UUID, str, str], Policy] = {}
+_at_hand: WeakValueDictionary[tuple[UUID, str, str], Policy] = WeakValueDictionary()  # while the runtime keeps them
 
 
 async def known_policy(tx: Transaction, *, policy: str, version: str) -> Policy:
@@ -16,7 +16,5 @@ async def known_policy(tx: Transaction, *, policy: str, version: str) -> Policy:
     found = _at_hand.get(key)
     if found is None:
         found = await policies.known_policy(tx.connection, policy=policy, version=version)
-        if len(_at_hand) >= _LIMIT:
-            _at_hand.clear()
         _at_hand[key] = found
     return found

@@ -101,7 +101,7 @@ async def open_mailbox(
 @router.post(
     "/closings",
     status_code=303,
-    response_class=HTMLResponse,
+    response_class=RedirectResponse,
     dependencies=[allow_anybody("forgets the caller's own cookie, and no more")],
 )
 async def leave_mailbox(request: Request) -> Response:

@@ -2,8 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from http import HTTPStatus
+from time import thread_time
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -14,7 +18,7 @@ from plazo.kernel.errors import Fault, InvalidInput, NotFound, PlazoError
 from plazo.kernel.time import DAY, micros_of
 from plazo.policy import calendar_of
 from plazo.runtime import policies
-from plazo.runtime.problems import STATUS, TYPE_PREFIX, FaultModel, Problem
+from plazo.runtime.problems import STATUS, TYPE_PREFIX, Problem, listed
 from plazo.runtime.unit_of_work import UnitOfWork
 from sla_clock.domain.explanation import seconds_of
 from sla_clock.schemas.clock import SegmentView
@@ -35,6 +39,30 @@ Calendars = Mapping[bytes, WorkingTime | PlazoError]
 
 _LONGEST_EXPLANATION_DAYS = 366 * 5
 _MOST_WINDOWS = 12  # each costs memory for every day of the years asked about
+_LARGEST_CALENDAR = 200_000  # bytes; hundreds are kept at hand
+_MOST_SEGMENTS = 100_000  # in the explanations of a request together
+_LONGEST_SECONDS = 10.0  # of the processor, for a request
+_SOLVERS = ThreadPoolExecutor(2, "questions")  # of their own, so that other work never waits for ten thousand answers
+
+
+@dataclass(slots=True)
+class _Effort:
+    """What a request has taken so far, in the thread that answers it."""
+
+    since: float
+    segments: int = 0
+
+    def require_time(self) -> None:
+        """Go on. :raises InvalidInput: if the request has had its share of the processor"""
+        if thread_time() - self.since > _LONGEST_SECONDS:
+            raise InvalidInput(f"the request takes more than {_LONGEST_SECONDS:g} s: ask fewer questions at once")
+
+    def add(self, segments: int) -> None:
+        """Count what is explained. :raises InvalidInput: if it is too much for one answer"""
+        self.segments += segments
+        if self.segments > _MOST_SEGMENTS:
+            message = f"expected explanations of at most {_MOST_SEGMENTS} segments in a request: ask for fewer at once"
+            raise InvalidInput(message, faults=[Fault("/explain", message)])
 
 
 async def answer_deadlines(uow: UnitOfWork, body: Any) -> Any:
@@ -73,24 +101,32 @@ async def published_calendar(uow: UnitOfWork, wanted: Published) -> WorkingTime:
 
 
 async def _answer(
-    uow: UnitOfWork, body: Any, model: type[Question], solve: Callable[[Question, WorkingTime], Answer]
+    uow: UnitOfWork, body: Any, model: type[Question], solve: Callable[[Question, WorkingTime, _Effort], Answer]
 ) -> Any:
+    loop = asyncio.get_running_loop()
     if not (isinstance(body, dict) and "items" in body):
         calendars = await _published(uow, [body.get("calendar") if isinstance(body, dict) else None])
         # A calendar may have to be compiled to the end of the century; other requests go on meanwhile.
-        return await asyncio.to_thread(lambda: _shown(solve(*_read_question(model, body, None, calendars))))
+        return await loop.run_in_executor(
+            _SOLVERS, lambda: _shown(solve(*_read_question(model, body, None, calendars), _Effort(thread_time())))
+        )
     batch = read_input(Batch, body)
     named: list[Any] = [item.get("calendar") for item in batch.items if isinstance(item, dict)]
     calendars = await _published(uow, [batch.calendar, *named])
 
-    def answer_one(item: Any) -> Any:
+    def answer_one(item: Any, effort: _Effort) -> Any:
         try:
-            return _shown(solve(*_read_question(model, item, batch.calendar, calendars)))
+            effort.require_time()
+            return _shown(solve(*_read_question(model, item, batch.calendar, calendars), effort))
         except PlazoError as error:
             return {"problem": _problem(error)}
 
+    def answer_all() -> list[Any]:
+        effort = _Effort(thread_time())
+        return [answer_one(item, effort) for item in batch.items]
+
     # Ten thousand answers take a while; other requests go on meanwhile.
-    return {"items": await asyncio.to_thread(lambda: [answer_one(item) for item in batch.items])}
+    return {"items": await loop.run_in_executor(_SOLVERS, answer_all)}
 
 
 def _read_question(
@@ -140,6 +176,9 @@ def _calendar(document: dict[str, Any] | None, published: Calendars) -> WorkingT
     if known is not None:
         return known
     try:
+        if len(key) > _LARGEST_CALENDAR:
+            message = f"expected a calendar of at most {_LARGEST_CALENDAR} bytes: publish it, and ask by its name"
+            raise InvalidInput(message, faults=[Fault("", message)])
         return _compile(key)
     except PlazoError as error:
         raise _at("/calendar", error) from None
@@ -162,17 +201,17 @@ def _at(pointer: str, error: PlazoError) -> PlazoError:
     return error
 
 
-def _deadline(question: DeadlineQuestion, calendar: WorkingTime) -> DeadlineAnswer:
+def _deadline(question: DeadlineQuestion, calendar: WorkingTime, effort: _Effort) -> DeadlineAnswer:
     pauses = _pauses(question.pauses)
     due_at = calendar.due(question.start, question.target, pauses)
-    segments = _segments(question, calendar, question.start, due_at, pauses) if question.explain else None
+    segments = _segments(question, calendar, due_at, pauses, effort) if question.explain else None
     return DeadlineAnswer(due_at=due_at, segments=segments)
 
 
-def _working_time(question: WorkingTimeQuestion, calendar: WorkingTime) -> WorkingTimeAnswer:
+def _working_time(question: WorkingTimeQuestion, calendar: WorkingTime, effort: _Effort) -> WorkingTimeAnswer:
     pauses = _pauses(question.pauses)
     seconds = seconds_of(calendar.working_time(question.start, question.until, pauses))
-    segments = _segments(question, calendar, question.start, question.until, pauses) if question.explain else None
+    segments = _segments(question, calendar, question.until, pauses, effort) if question.explain else None
     return WorkingTimeAnswer(seconds=seconds, segments=segments)
 
 
@@ -181,16 +220,22 @@ def _pauses(pauses: tuple[PauseInput, ...]) -> list[Pause]:
 
 
 def _segments(
-    question: DeadlineQuestion | WorkingTimeQuestion, calendar: WorkingTime, start: Any, until: Any, pauses: list[Pause]
+    question: DeadlineQuestion | WorkingTimeQuestion,
+    calendar: WorkingTime,
+    until: datetime,
+    pauses: list[Pause],
+    effort: _Effort,
 ) -> list[SegmentView]:
-    if micros_of(until - start) > _LONGEST_EXPLANATION_DAYS * DAY:
+    if micros_of(until - question.start) > _LONGEST_EXPLANATION_DAYS * DAY:
         message = f"expected at most {_LONGEST_EXPLANATION_DAYS} days to be explained, from {question.start} to {until}"
         raise InvalidInput(message, faults=[Fault("/explain", message)])
+    explained = calendar.explain(question.start, until, pauses)
+    effort.add(len(explained))
     return [
         SegmentView(
             start=one.start, end=one.end, kind=one.kind.value, reason=one.reason, seconds=seconds_of(one.length)
         )
-        for one in calendar.explain(start, until, pauses)
+        for one in explained
     ]
 
 
@@ -205,5 +250,5 @@ def _problem(error: PlazoError) -> dict[str, Any]:
         title=HTTPStatus(status).phrase,
         status=status,
         detail=error.message,
-        errors=[FaultModel(pointer=fault.pointer, message=fault.message) for fault in error.faults] or None,
+        errors=listed(error.faults, most=10),
     ).model_dump(exclude_none=True)

@@ -60,7 +60,8 @@ async def add_attachment(
     files = attachments.files_of(call.runtime)
     async with call.uow().read() as connection:  # nobody uploads to what it may not know of
         await visible_ticket(connection, ticket_id, customer_id=call.principal.customer_id)
-    if int(call.request.headers.get("content-length", 0)) > files.limits.file_bytes + _FORM_BYTES:
+    declared = call.request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared[:18]) > files.limits.file_bytes + _FORM_BYTES:
         raise FileTooLarge(f"the file is larger than {files.limits.file_bytes} bytes")
     async with _Upload(call.request, name=name) as upload:
         stored: Stored = await attachments.store(

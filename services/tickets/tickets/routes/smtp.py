@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 _IDLE_SECONDS = 60
 _MOST_SESSIONS = 100
 _PORT_SECONDS = 5.0
+_MOST_RECIPIENTS = 100  # as the standard asks for at least (RFC 5321, 4.5.3.1.8)
+_MOST_COMMANDS = 1000  # of each kind in one connection
 _LATER = "451 4.3.0 not taken now; try again later"
 _DESK_CLOCK = "SELECT clock_at FROM desk WHERE desk_id = $1"
 
@@ -63,6 +65,8 @@ class _Desks:
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         """Take a recipient that is an address of a desk."""
+        if len(envelope.rcpt_tos) >= _MOST_RECIPIENTS:
+            return f"452 4.5.3 more than {_MOST_RECIPIENTS} recipients; send the others again"
         try:
             found = await find_addresses(self._runtime.database.system, [address.lower()])
         except OUTAGE as error:
@@ -129,6 +133,7 @@ async def listening(runtime: Runtime, *, host: str, port: int) -> AsyncIterator[
             hostname="plazo",
             tls_context=tls,
             timeout=_IDLE_SECONDS,
+            command_call_limit=_MOST_COMMANDS,
             loop=loop,
         )
 

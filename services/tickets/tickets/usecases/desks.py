@@ -130,6 +130,7 @@ async def rotate_key(uow: UnitOfWork, *, key_id: str, body: KeyRotate, clock_now
             raise NotFound(f"there is no valid key {key_id}")
         event = events.KeyRotated(key_id=key_id, secret_hash=key.secret_hash, previous_until=until)
         tx.emit(event, about=tx.desk_id, occurred_at=tx.now)
+        ring_after_commit(tx)
         view = KeyRotated(key_id=key_id, api_key=key.token, previous_until=until)
         tx.answer = view.model_copy(update={"api_key": _SHOWN_ONCE}).model_dump(mode="json")
     return view

@@ -1,7 +1,7 @@
 """Deadlines as the contracts word them, each with its sum."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from plazo.calendar import (
     compile_calendar,
     parse_calendar,
     parse_target,
+    working_time,
 )
 from plazo.kernel.errors import InvalidInput
 from plazo.kernel.time import HOUR, format_instant, parse_instant, to_micros
@@ -309,3 +310,18 @@ def test_equal_calendars_compile_once_and_empty_batches_are_empty():
     assert compiled(MADRID) is compiled(dict(MADRID))
     assert compiled(MADRID).due_batch(np.array([], dtype=np.int64), HOUR).size == 0
     assert compiled(MADRID).working_batch(np.array([], dtype=np.int64), np.array([], dtype=np.int64)).size == 0
+
+
+def test_what_all_calendars_keep_compiled_is_bounded(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(working_time, "_MOST_SEGMENTS", 5_000)
+    made = [
+        compile_calendar(parse_calendar({"timezone": "UTC", "hours": {"mon-sun": [f"09:{minute:02}-17:00"]}}))
+        for minute in range(4)
+    ]
+    start, until = datetime(2026, 5, 4, tzinfo=UTC), datetime(2026, 5, 5, tzinfo=UTC)
+    for calendar in made:  # six years each: 2,191 days, and the end; two fit into 5,000
+        calendar.working_time(start, until)
+    assert [bool(calendar._table.starts) for calendar in made] == [False, False, True, True]
+    again = [calendar.working_time(start, until) for calendar in made]
+    assert again == [timedelta(hours=8, minutes=-minute) for minute in range(4)]
+    assert sum(len(calendar._table.starts) for calendar in made) <= 5_000

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from plazo.events.envelope import SERVICES
-from plazo.local.archive import ArchiveReader, BackupError, DumpedDatabase, Manifest, written_archive
+from plazo.local.archive import ArchiveReader, BackupError, DumpedDatabase, Manifest, fingerprint, written_archive
 from plazo.local.backup import back_up, restore
+
+SECRETS = '{"nats": "psecret", "secrets_key": "pkey"}'
 
 
 def write(folder: Path, *, revision: str = "202611210001", format_: int = 1, secrets: bool = True) -> Path:
@@ -23,7 +25,7 @@ def write(folder: Path, *, revision: str = "202611210001", format_: int = 1, sec
             content.write_text(f"{name} " * 1000)
             archive.add(name, content)
         if secrets:
-            content.write_text('{"nats": "psecret"}')
+            content.write_text(SECRETS)
             archive.add("secrets.json", content)
         archive.finish(
             Manifest(
@@ -33,6 +35,7 @@ def write(folder: Path, *, revision: str = "202611210001", format_: int = 1, sec
                 taken_at=datetime(2026, 5, 4, tzinfo=UTC),
                 databases={service: DumpedDatabase(revision=revision, rows={}) for service in SERVICES},
                 files=archive.files,
+                encryption_key=fingerprint(SECRETS.encode()),
             )
         )
     return target
@@ -104,9 +107,40 @@ async def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> No
     assert names(data) == {"mine"}
 
 
-async def test_without_secrets_inside_they_are_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(BackupError, match="--secrets"):
-        await restore(write(tmp_path, secrets=False), tmp_path / "data")
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        pytest.param(None, "written without secrets: name .* with --secrets", id="none"),
+        pytest.param("", "is not the secrets.json of the installation", id="empty"),
+        pytest.param("hello", "is not the secrets.json of the installation", id="something else"),
+        pytest.param("[]", "is not the secrets.json of the installation", id="a list"),
+        pytest.param('{"secrets_key": "pother"}', "is not the secrets.json of the installation", id="another's"),
+    ],
+)
+async def test_without_secrets_inside_the_right_ones_are_asked_for(
+    tmp_path: Path, given: str | None, reason: str
+) -> None:
+    (file := tmp_path / "given.json").write_text(given or "")
+    with pytest.raises(BackupError, match=reason):
+        await restore(write(tmp_path, secrets=False), tmp_path / "data", secrets=None if given is None else file)
+    assert names(tmp_path) == {"content", "backup.tar", "given.json"}
+
+
+async def test_what_is_not_used_is_refused(tmp_path: Path) -> None:
+    (file := tmp_path / "secrets.json").write_text(SECRETS)
+    with pytest.raises(BackupError, match="holds its own secrets: leave --secrets out"):
+        await restore(write(tmp_path), tmp_path / "data", secrets=file)
+
+
+def test_the_fingerprint_knows_the_key_alone() -> None:
+    """A later version adds passwords of its own to the file."""
+    assert fingerprint(SECRETS.encode()) == fingerprint(b'{"secrets_key": "pkey", "nats_tickets": "pnew"}') != ""
+    assert "pkey" not in fingerprint(SECRETS.encode())
+
+
+async def test_the_root_of_a_disk_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BackupError, match="/proc is a disk of its own: restore into a new folder on it"):
+        await restore(write(tmp_path), Path("/proc"))
 
 
 async def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:

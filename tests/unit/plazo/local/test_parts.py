@@ -145,6 +145,14 @@ def test_lets_the_next_in_when_the_first_has_left(tmp_path):
     second.leave()
 
 
+def test_lets_nobody_else_read_logs_and_attachments(tmp_path):
+    (tmp_path / "attachments").mkdir(mode=0o755)  # by a version before
+    folder = DataFolder(tmp_path)
+    folder.enter(address="")
+    assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("logs", "attachments")} == {0o700}
+    folder.leave()
+
+
 class TestDoctor:
     def test_finds_nothing_wrong_here(self, tmp_path):
         checks = run_checks(tmp_path / "new" / "data", choose_port(), now=NOW)

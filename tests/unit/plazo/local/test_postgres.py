@@ -103,6 +103,8 @@ async def test_sorts_and_folds_text_without_the_machine_s_locale(postgres):
 
 async def test_gives_each_service_three_roles_without_power(postgres):
     await asyncio.gather(*(postgres.create_database(service) for service in ("tickets", "sla_clock")))
+    await execute(postgres.dsn(), "ALTER ROLE tickets SUPERUSER BYPASSRLS CREATEDB CREATEROLE")
+    await postgres.create_database("tickets")
 
     columns = "rolname, rolsuper, rolbypassrls, rolcreatedb, rolcreaterole"
     rows = f"SELECT json_agg(json_build_array({columns}) ORDER BY rolname)::text FROM pg_roles"
@@ -140,6 +142,16 @@ async def test_makes_databases_as_often_and_at_the_same_time_as_asked(postgres):
     names = ["plazo_a", "plazo_b", "plazo_a", "plazo_c"]
     urls = await asyncio.gather(*(postgres.create_database("tickets", database=name) for name in names))
     assert [await fetch_value(url.app, "SELECT current_database()") for url in urls] == names
+
+
+async def test_needs_no_superuser(postgres):
+    """A managed PostgreSQL gives nobody one."""
+    await execute(postgres.dsn(), "CREATE ROLE chief LOGIN CREATEROLE CREATEDB PASSWORD 'pchief'")
+    chief = postgres.dsn(user="chief", password="pchief")
+    for _ in range(2):
+        urls = await databases.create(chief, service="escalation", password=lambda role: f"p{role}")
+    await execute(urls.owner, "CREATE TABLE thing (id int)")
+    assert await fetch_value(urls.app, "SELECT current_user") == "escalation"
 
 
 async def test_names_what_postgres_refuses(postgres):
