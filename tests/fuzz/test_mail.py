@@ -93,6 +93,8 @@ BOMBS = {
     "quotes": b"From: " + b'"a\\' * 20_000 * N + b" <a@example.com>\r\n\r\nx",
     "references": HEAD + b"References: " + b"<a@b.c>\r\n " * 30_000 * N + b"\r\n\r\nx",
     "parameters": HEAD + b"Content-Type: text/plain" + b"; a=b" * 30_000 * N + b"\r\n\r\nx",
+    "many parameters": HEAD + b"Content-Disposition: attachment" + b"\r ;a=b" * 300_000 + b"\r\n\r\nx",
+    "folded parameters": HEAD + b"Content-Type: multipart/mixed" + b"\r\n ; a=b" * 200_000 + b"\r\n\r\nx",
     "continued parameters": HEAD
     + b"Content-Type: text/plain"
     + b"".join(b"; a*%d=b" % n for n in range(3_000 * N))

@@ -28,12 +28,17 @@ _MOST_NESTED = 60
 _MOST_BOUNDARIES = 20_000
 _MOST_LINES = 2_000_000
 _LONGEST_HEADER = 50_000
+_LONGEST_PARAMETERS = 4_000
 _LONGEST_ID = 400
 _LONGEST_NAME = 200
 _MOST_REFERENCES = 50
 _SLOW_CODECS = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "utf_7", "utf-7"}
 
 _NESTING = re.compile(rb"multipart/|message/(?:rfc822|global|partial|external-body)", re.IGNORECASE)
+# The time in which the library reads parameters grows with the square of their length; it does so for every part.
+_PARAMETERS = re.compile(
+    rb"(?:\A|[\r\n])content-(?:type|disposition):[^\r\n]*(?:(?:\r\n|\r|\n)[ \t][^\r\n]*)*", re.IGNORECASE
+)
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _MESSAGE_ID = re.compile(r"<([^<>\s]{1,400})>")
 _ADDRESS = re.compile(r"[^@\s<>()\",;:\\]{1,64}@[^@\s<>()\",;:\\]{1,190}")
@@ -82,12 +87,14 @@ class Mail:
 def parse_mail(raw: bytes, *, return_path: str | None = None) -> Mail:
     """Read a mail. `return_path` is the envelope's sender where it is known; empty for a bounce.
 
-    :raises MailUnreadable: for bytes without a sender's address, or nested too deep
+    :raises MailUnreadable: for bytes without a sender's address, nested too deep, or made to take for ever
     """
     if len(_NESTING.findall(raw)) > _MOST_NESTED:
         raise MailUnreadable(f"the message is nested too deep; at most {_MOST_NESTED} multiparts are read")
     if raw.count(b"\n--") > _MOST_BOUNDARIES or raw.count(b"\n") > _MOST_LINES:
         raise MailUnreadable(f"the message has too many parts or lines; at most {_MOST_LINES:,} lines are read")
+    if any(len(found[0]) > _LONGEST_PARAMETERS for found in _PARAMETERS.finditer(raw)):
+        raise MailUnreadable(f"a part says what it is in more than {_LONGEST_PARAMETERS:,} characters")
     try:
         message = BytesParser(policy=policy.compat32).parsebytes(raw)
         parts = list(_leaves(message))
