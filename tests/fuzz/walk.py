@@ -22,6 +22,7 @@ from schemathesis.core.failures import AcceptedNegativeData, Failure, FailureGro
 from schemathesis.core.transport import Response
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi import checks
+from schemathesis.specs.openapi.checks import EnsureResourceAvailability
 
 from plazo.policies import policy_text
 from plazo.runtime.links import add_links
@@ -223,8 +224,7 @@ class Street:
         except FailureGroup as group:
             for failure in group.exceptions:
                 assert isinstance(failure, Failure)
-                is_refused = self.answer.is_error  # also as too large, which the library does not count
-                if not isinstance(failure, AcceptedNegativeData) or (is_typed(case) and not is_refused):
+                if not is_excused(failure, case, self.answer):
                     told = f"{failure.title}: {failure.message}"
                     self.found.add(type(failure).__name__, case, self.answer, told)
 
@@ -270,9 +270,11 @@ def is_keyed(label: str) -> bool:
     return not re.search(r"/(healthz|readyz|acknowledgements/|mailbox|intake/webhooks/)", label)
 
 
-def is_typed(case: schemathesis.Case) -> bool:
-    """Tell whether what is sent has a shape: any bytes are a file."""
-    return case.media_type in (None, "application/json")
+def is_excused(failure: Failure, case: schemathesis.Case, answer: httpx.Response) -> bool:
+    """Tell whether the library sees a failure where there is none."""
+    if isinstance(failure, AcceptedNegativeData):  # any bytes are a file; what is too large is refused by other statuses
+        return case.media_type not in (None, "application/json") or answer.is_error
+    return isinstance(failure, EnsureResourceAvailability) and isinstance(case.body, dict)  # 404 of what the body names
 
 
 def make_plausible(case: schemathesis.Case, words: Vocabulary, *, keep: set[str | None]) -> None:
