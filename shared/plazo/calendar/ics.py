@@ -89,6 +89,7 @@ def _read(text: str) -> Any:
     if len(text) > _LONGEST_TEXT:
         raise _invalid(f"the iCalendar text has {len(text)} characters: expected at most {_LONGEST_TEXT}")
     try:
+        text.encode()  # halves of characters are refused here: the library fails later, in its own way
         return icalendar.Calendar.from_ical(text)
     except (ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
         raise _invalid(f"not an iCalendar text: {str(error)[:120]}") from error

@@ -149,3 +149,9 @@ def test_open_windows_are_exported_the_same_every_time():
     ]
     assert len({str(event["UID"]) for event in events}) == 2
     assert text == export_calendar(compiled, start, until)
+
+
+def test_half_a_character_is_refused():
+    text = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nDTSTART;VALUE=DATE:20261225\r\nSUMMARY:\udcff\r\nEND:VEVENT\r\nEND:VCALENDAR"
+    with pytest.raises(InvalidInput, match="not an iCalendar text"):
+        import_holidays(text)
