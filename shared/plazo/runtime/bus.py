@@ -403,8 +403,8 @@ class Bus:
         async def on_question(message: Msg) -> None:
             try:
                 await message.respond(to_json(await to(from_json(message.data))))
-            except Exception:  # a question that cannot be answered times out at the asker
-                log.exception("question_failed", subject=subject)
+            except Exception as error:  # noqa: BLE001   # a question that cannot be answered times out at the asker
+                log.warning("question_failed", subject=subject, error=str(error) or type(error).__name__)
 
         await self._client.subscribe(subject, queue=group, cb=on_question)
 
