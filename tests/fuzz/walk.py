@@ -272,9 +272,7 @@ def is_keyed(label: str) -> bool:
 
 def is_excused(failure: Failure, case: schemathesis.Case, answer: httpx.Response) -> bool:
     """Tell whether the library sees a failure where there is none."""
-    if isinstance(
-        failure, AcceptedNegativeData
-    ):  # any bytes are a file; too much is refused otherwise
+    if isinstance(failure, AcceptedNegativeData):  # any bytes are a file; too much is refused otherwise
         return case.media_type not in (None, "application/json") or answer.is_error
     return isinstance(failure, EnsureResourceAvailability) and isinstance(case.body, dict)  # 404 of what the body names
 
