@@ -89,35 +89,30 @@ class Settlement:
             return False
         return True
 
-    async def look(self, *, desk_id: UUID, about: UUID | None) -> dict[str, Counts]:
-        """Ask every service once. :raises BusDown: if one does not answer"""
+    async def look(self, *, desk_id: UUID, about: UUID | None, seconds: float = _ASK_SECONDS) -> dict[str, Counts]:
+        """Ask every service once. :raises BusDown: if one does not answer within `seconds`"""
         question = {"desk": str(desk_id), "about": str(about) if about else None}
         answers = await asyncio.gather(
-            *(self._bus.ask(f"plazo-settlement.{name}", question, seconds=_ASK_SECONDS) for name in SERVICES)
+            *(self._bus.ask(f"plazo-settlement.{name}", question, seconds=seconds) for name in SERVICES)
         )
         return {name: Counts(**answer) for name, answer in zip(SERVICES, answers, strict=True)}
 
     async def wait(self, *, desk_id: UUID, about: UUID | None = None, seconds: float) -> bool:
         """Wait until all has come to rest, `seconds` at most; return whether it has."""
-        try:
-            async with asyncio.timeout(seconds):
-                return await self._until_at_rest(desk_id=desk_id, about=about)
-        except TimeoutError:
-            return False
-
-    async def _until_at_rest(self, *, desk_id: UUID, about: UUID | None) -> bool:
+        # By the clock, not by a cancellation: `asyncio.wait_for` of Python 3.11 may swallow one, and this is a loop.
+        until = time.monotonic() + seconds
         before: dict[str, Counts] | None = None
         pauses = itertools.chain(_PAUSES_SECONDS, itertools.repeat(_PAUSES_SECONDS[-1]))
-        while not self._leaving.is_set():
+        while (left := until - time.monotonic()) > 0 and not self._leaving.is_set():
             try:
-                after = await self.look(desk_id=desk_id, about=about)
+                after = await self.look(desk_id=desk_id, about=about, seconds=min(left, _ASK_SECONDS))
             except BusDown:
                 after = None
             if before is not None and after is not None and is_at_rest(before, after):
                 return True
             before = after
-            await asyncio.sleep(next(pauses))
-        return False  # the change is made: that is answered before the process ends
+            await asyncio.sleep(min(left, next(pauses)))
+        return False  # also as the process ends: the change is made, and that is answered first
 
 
 def is_at_rest(before: dict[str, Counts], after: dict[str, Counts]) -> bool:

@@ -57,8 +57,9 @@ class TestOpening:
             tickets.CustomerReplied(channel="email", by="x"), desk_id=own_desk.desk_id, about=ticket, at=MONDAY
         )
 
-        # The same version again, with another id: what a redelivery after a crash looks like.
-        await alone.handle(opened.model_copy(update={"aggregate_version": rows[0]["version"]}))
+        # The same id and version again: what a redelivery after a crash looks like.
+        again = {"id": rows[0]["event_id"], "aggregate_version": rows[0]["version"]}
+        await alone.handle(opened.model_copy(update=again))
 
         assert len(await own_desk.assignments(ticket)) == 1
         assert len(await own_desk.messages(ticket)) == 1
