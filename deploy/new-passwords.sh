@@ -13,4 +13,4 @@ for name in POSTGRES \
   echo "PLAZO_${name}_PASSWORD=$(new_password)"
 done
 echo "PLAZO_OPERATOR_KEY=$(new_password)"
-echo "PLAZO_SECRETS_KEY=$(date +%Y%m%d):$(head -c 32 /dev/urandom | base64 | tr -d '\n')"
+echo "PLAZO_SECRETS_KEY=$(date -u +%Y%m%dT%H%M%SZ):$(head -c 32 /dev/urandom | base64 | tr -d '\n')"

@@ -19,10 +19,12 @@ from rich.console import Console
 from faults.breaking import draw_schedule
 from faults.deployment import Deployment
 from faults.flood import Flood
+from faults.receiver import Receiver
 from faults.report import render, save
 from faults.rounds import Outcome, play_round
 
 _FLOOD = 500  # customers that are registered while NATS is away
+_FAILS_EVERY = 40  # of so many events a partner refuses one, and takes one without an answer
 _WINDING_DOWN_SECONDS = 45.0  # of the time asked for: what is under way ends, all comes to rest
 _NEVER_AT_REST_SECONDS = 900.0
 
@@ -44,11 +46,18 @@ async def soak(arguments: argparse.Namespace, outcome: Outcome, tell: Callable[[
                 schedule = draw_schedule(
                     seed, replicas=deployment.replicas, steps=arguments.steps, longest=arguments.longest
                 )
-                outcome.add(
-                    await play_round(
-                        deployment, flood, seed=seed, steps=arguments.steps, schedule=schedule, until=until, tell=tell
+                async with Receiver(fails_every=_FAILS_EVERY) as receiver:
+                    played = await play_round(
+                        deployment,
+                        flood,
+                        seed=seed,
+                        steps=arguments.steps,
+                        schedule=schedule,
+                        until=until,
+                        tell=tell,
+                        receiver=receiver,
                     )
-                )
+                outcome.add(played)
 
 
 def main() -> int:

@@ -71,6 +71,11 @@ async def kill(scene: Scene, fault: Fault) -> None:
     scene.kill(fault.target)
 
 
+async def replace(scene: Scene, fault: Fault) -> None:
+    """SIGTERM one service process, which leaves in good order and is started again."""
+    scene.deployment.signal(fault.target, signal.SIGTERM)
+
+
 async def kill_everything(scene: Scene, _: Fault) -> None:
     """SIGKILL every program at once."""
     scene.kill(*scene.deployment.programs())
@@ -227,6 +232,7 @@ def _links(replicas: Sequence[str]) -> list[str]:
 
 KINDS: dict[str, Kind] = {
     "service killed": Kind(kill, lambda replicas: replicas),
+    "service replaced": Kind(replace, lambda replicas: replicas),
     "killed between commit and publishing": Kind(kill_unpublished, lambda _: SERVICES),
     "NATS killed": Kind(kill, lambda _: ["nats"]),
     "PostgreSQL killed": Kind(kill, lambda _: ["postgres"]),

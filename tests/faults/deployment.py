@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
+from faults import receiver
 from faults.proxy import Link
 from faults.skewed import set_offset
 from plazo.events.envelope import SERVICES
@@ -50,6 +51,7 @@ class Deployment:
         self._clocks.mkdir(parents=True)
         places = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
         os.environ["PYTHONPATH"] = os.pathsep.join(places)  # for `python -m faults.skewed`
+        os.environ["PLAZO_WEBHOOK_ALLOWED_NETWORKS"] = f"{receiver.HOST}/32"
         await self._stack.start()
         self._watching = asyncio.create_task(self._stack.watch())
         return self

@@ -10,6 +10,7 @@ PAGE = Path(__file__).parents[2] / "shared" / "docs" / "fault-matrix.md"
 # What each kind is, in the words of a reader, and what must be true afterwards beside that nothing is lost.
 _WORDS = {
     "service killed": "a process of a service ends by SIGKILL",
+    "service replaced": "a process of a service ends by SIGTERM, and another takes its place",
     "killed between commit and publishing": "SIGKILL of all processes of a service while what they committed is not on "
     "the bus",
     "NATS killed": "SIGKILL",
@@ -33,8 +34,9 @@ _HEAD = """# Fault matrix
 
 The real programs, each a process of its own, under traffic and faults drawn from a seed; afterwards what there is is
 compared with what an independent oracle says of the accepted requests: clocks and their instants, escalations,
-messages, the ledger, the timelines and their chains; and with what every service announced and took in. A link is what
-a service has to PostgreSQL and to NATS, and the gateway to a service; each goes through a proxy.
+messages, the ledger, the timelines and their chains; with what every service announced and took in; and with what a
+partner was sent, which refuses some and does not answer others. A link is what a service has to PostgreSQL and to NATS,
+and the gateway to a service; each goes through a proxy.
 
     make soak                                  # an hour
     make soak ARGS="--seconds 600 --seed 7"    # ten minutes, the faults of a seed
@@ -65,8 +67,8 @@ def render(outcome: Outcome, *, seed: int, replicas: int, machine: str, day: str
     )
     compared = (
         f"Requests answered {outcome.requests:,}, of which {outcome.repeated:,} had to be repeated; tickets opened "
-        f"{outcome.tickets:,}; events {outcome.events:,}; ledger entries {outcome.entries:,}. "
-        f"**Lost or twice: {lost}.**"
+        f"{outcome.tickets:,}; events {outcome.events:,}; webhooks posted {outcome.posts:,}; "
+        f"ledger entries {outcome.entries:,}. **Lost or twice: {lost}.**"
     )
     cell = "see below" if outcome.differences else "nothing"
     rows = [f"| {name} | {_WORDS[name]} | {outcome.struck[name]} | {cell} |" for name in KINDS]

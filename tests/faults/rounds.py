@@ -12,6 +12,7 @@ from faults.breaking import Breaker, Fault, Scene
 from faults.compare import differences
 from faults.deployment import Deployment
 from faults.flood import Flood
+from faults.receiver import Receiver
 from faults.streams import events_are_whole
 from faults.traffic import Traffic
 
@@ -28,6 +29,7 @@ class Outcome:
     requests: int = 0
     repeated: int = 0
     tickets: int = 0
+    posts: int = 0
     events: int = 0
     entries: int = 0
     rounds: int = 0
@@ -41,6 +43,7 @@ class Outcome:
         self.requests += other.requests
         self.repeated += other.repeated
         self.tickets += other.tickets
+        self.posts += other.posts
         self.entries = other.entries
         self.events = other.events
         self.rounds += other.rounds
@@ -51,14 +54,23 @@ class Outcome:
 
 
 async def play_round(
-    deployment: Deployment, flood: Flood, *, seed: int, steps: int, schedule: Sequence[Fault], until: float, tell: Tell
+    deployment: Deployment,
+    flood: Flood,
+    *,
+    seed: int,
+    steps: int,
+    schedule: Sequence[Fault],
+    until: float,
+    tell: Tell,
+    receiver: Receiver | None = None,
 ) -> Outcome:
     """Play one round on a running deployment, and say what differs from what must be.
 
-    At `until` (of the monotonic clock) the traffic ends, however many steps it has taken.
+    At `until` (of the monotonic clock) the traffic ends, however many steps it has taken. `receiver` is a partner that
+    all desks tell what happens.
     """
     began = time.monotonic()
-    traffic = Traffic(deployment.address, deployment.operator_key, seed)
+    traffic = Traffic(deployment.address, deployment.operator_key, seed, receiver=receiver)
     await traffic.prepare()
     breaker = Breaker(Scene(deployment, flood.pour), schedule, tell=tell)
     try:
@@ -84,6 +96,7 @@ async def play_round(
         requests=len(exchanges),
         repeated=traffic.accepted.repeated(),
         tickets=sum(1 for one in exchanges if one.is_accepted and one.path == "/v1/tickets"),
+        posts=sum(len(receiver.posts[office.name]) for office in traffic.offices) if receiver else 0,
         events=found.events,
         entries=found.entries,
         rounds=1,

@@ -105,9 +105,19 @@ class TestContacts:
         key = {"role": "requester", "label": "x", "contact_id": ana["contact_id"]}
         await desk.admin.refused(404, "POST", "/v1/keys", json=key | {"customer_id": other["customer_id"]})
         await desk.admin.refused(422, "POST", "/v1/keys", json=key | {"role": "agent"})
-        client = await desk.key("requester", contact_id=ana["contact_id"])
-        listed = await client.ok("GET", "/v1/contacts")
-        assert [one["contact_id"] for one in listed["items"]] == [ana["contact_id"]]
+        luis = await contact(desk, contract, name="Luis")
+        boss = await contact(desk, contract, name="Jefa", role="administrator")
+        everybody = [one["contact_id"] for one in (ana, luis, boss)]
+        for about, seen in (
+            ({"contact_id": ana["contact_id"]}, everybody[:1]),
+            ({"contact_id": boss["contact_id"]}, everybody),
+            ({"customer_id": contract["customer_id"]}, everybody),
+            ({"customer_id": other["customer_id"]}, []),
+        ):
+            client = await desk.key("requester", **about)
+            assert [one["contact_id"] for one in (await client.ok("GET", "/v1/contacts"))["items"]] == seen
+            found = [(await client.get(f"/v1/contacts/{one}")).status_code for one in everybody]
+            assert found == [200 if one in seen else 404 for one in everybody]
 
     async def test_announces_the_newest_particulars(self, desk: DeskUnderTest, contract: dict[str, Any]):
         ana = await contact(desk, contract, emails=["ana@example.com"])

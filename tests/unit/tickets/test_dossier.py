@@ -112,7 +112,7 @@ class TestSecrecy:
         with pytest.raises(NoKey, match="'a'"):
             parse_keys(f"b:{NEW}").unseal(**sealed, **place)
 
-    @pytest.mark.parametrize("setting", [None, "", "a:short", "a:!!!", f"a:{OLD},b:"])
+    @pytest.mark.parametrize("setting", [None, "", "a:short", "a:!!!", f"a:{OLD},b:", f"a:{NEW},a:{OLD}"])
     def test_a_setting_that_can_not_be_read_is_named(self, setting: str | None):
         with pytest.raises(NoKey, match="PLAZO_SECRETS_KEY"):
             parse_keys(setting)

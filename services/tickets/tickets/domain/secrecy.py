@@ -123,5 +123,8 @@ def parse_keys(setting: str | None) -> Cipher:
             key = b""
         if len(key) != _KEY_BYTES:
             raise NoKey("PLAZO_SECRETS_KEY: expected id:key, the key being 32 bytes in base64; several with commas")
-        keys[key_id or hashlib.sha256(key).hexdigest()[:8]] = key
+        key_id = key_id or hashlib.sha256(key).hexdigest()[:8]
+        if key_id in keys:
+            raise NoKey(f"PLAZO_SECRETS_KEY: expected a different id for each key, got {key_id!r} twice")
+        keys[key_id] = key
     return Cipher(keys)

@@ -59,7 +59,8 @@ ON CONFLICT DO NOTHING RETURNING address
 _LIST = f"""
 {_SELECT}
 WHERE ($1::timestamptz IS NULL OR (created_at, contact_id) > ($1, $2)) AND ($3::uuid IS NULL OR customer_id = $3)
-ORDER BY created_at, contact_id LIMIT $4
+  AND ($4::uuid IS NULL OR contact_id = $4)
+ORDER BY created_at, contact_id LIMIT $5
 """
 
 
@@ -139,9 +140,14 @@ async def has_contacts(connection: Connection, customer_id: UUID) -> bool:
 
 
 async def list_contacts(
-    connection: Connection, *, after: tuple[datetime, UUID] | None, customer_id: UUID | None, limit: int
+    connection: Connection,
+    *,
+    after: tuple[datetime, UUID] | None,
+    customer_id: UUID | None,
+    only: UUID | None,
+    limit: int,
 ) -> Sequence[Contact]:
-    """Return contacts by age, those behind `after`, of one customer if given."""
+    """Return contacts by age, those behind `after`; of one customer, and that one alone, if given."""
     created_at, contact_id = after or (None, None)
-    rows = await connection.fetch(_LIST, created_at, contact_id, customer_id, limit)
+    rows = await connection.fetch(_LIST, created_at, contact_id, customer_id, only, limit)
     return [contact for row in rows if (contact := _contact(row)) is not None]

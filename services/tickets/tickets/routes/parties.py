@@ -8,7 +8,6 @@ from fastapi import APIRouter, Query
 
 from plazo.runtime.call import Call
 from plazo.runtime.pagination import MAX_LIMIT, Page, page_of, position
-from tickets.repository import contacts as repository
 from tickets.routes.callers import AnyCall, caller_of
 from tickets.schemas.parties import ContactChange, ContactCreate, ContactView
 from tickets.usecases import contacts
@@ -35,16 +34,16 @@ async def register_contact(body: ContactCreate, call: AnyCall) -> ContactView:
 async def list_contacts(
     call: AnyCall, customer_id: UUID | None = None, limit: Limit = 50, cursor: str | None = None
 ) -> Page[ContactView]:
-    """List contacts, oldest first; a requester sees its own customer's."""
-    async with call.uow().read() as connection:
-        rows = await repository.list_contacts(
-            connection,
-            after=position(cursor, datetime, UUID),
-            customer_id=call.principal.customer_id or customer_id,
-            limit=limit + 1,
-        )
+    """List contacts, oldest first; a customer's key sees those of its customer, a person's key that person."""
+    views = await contacts.list_contacts(
+        call.uow(),
+        caller=caller_of(call),
+        customer_id=customer_id,
+        after=position(cursor, datetime, UUID),
+        limit=limit + 1,
+    )
     return page_of(
-        [contacts.contact_view(row) for row in rows],
+        views,
         limit=limit,
         keys=lambda contact: (contact.created_at, contact.contact_id),
     )
@@ -53,7 +52,7 @@ async def list_contacts(
 @router.get("/contacts/{contact_id}")
 async def read_contact(contact_id: UUID, call: AnyCall) -> ContactView:
     """Return a contact."""
-    view = await contacts.read_contact(call.uow(), contact_id=contact_id, customer_id=call.principal.customer_id)
+    view = await contacts.read_contact(call.uow(), contact_id=contact_id, caller=caller_of(call))
     call.show_version(view.version)
     return view
 

@@ -1,6 +1,7 @@
 """The people of customers: who they are, and who may open and answer tickets (EXP-01, SMA-02)."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import cast
 from uuid import UUID
 
@@ -197,13 +198,41 @@ async def save_contact(tx: Transaction, contact: Contact, *, is_new: bool) -> No
     )
 
 
-async def read_contact(uow: UnitOfWork, *, contact_id: UUID, customer_id: UUID | None) -> ContactView:
-    """Return a contact; `customer_id` confines a requester to its own customer's. :raises NotFound:"""
+async def read_contact(uow: UnitOfWork, *, contact_id: UUID, caller: Caller) -> ContactView:
+    """Return a contact. :raises NotFound: also for one that the caller may not see"""
     async with uow.read() as connection:
         contact = await contacts.find_contact(connection, contact_id)
-    if contact is None or (customer_id is not None and contact.customer_id != customer_id):
+        only = await _only_contact(connection, caller)
+    if (
+        contact is None
+        or (caller.customer_id is not None and contact.customer_id != caller.customer_id)
+        or (only is not None and contact.contact_id != only)
+    ):
         raise NotFound(f"there is no contact {contact_id}")
     return contact_view(contact)
+
+
+async def list_contacts(
+    uow: UnitOfWork, *, caller: Caller, customer_id: UUID | None, after: tuple[datetime, UUID] | None, limit: int
+) -> list[ContactView]:
+    """Return the contacts that a caller may see, by age, those behind `after`; of one customer if given."""
+    async with uow.read() as connection:
+        found = await contacts.list_contacts(
+            connection,
+            after=after,
+            customer_id=caller.customer_id or customer_id,
+            only=await _only_contact(connection, caller),
+            limit=limit,
+        )
+    return [contact_view(contact) for contact in found]
+
+
+async def _only_contact(connection: Connection, caller: Caller) -> UUID | None:
+    """Return the one contact that a person of a customer sees, itself; its customer's administrator sees them all."""
+    if caller.contact_id is None:
+        return None
+    own = await contacts.find_contact(connection, caller.contact_id)
+    return None if own is not None and own.role == "administrator" else caller.contact_id
 
 
 def addresses_of(emails: list[str]) -> tuple[str, ...]:
