@@ -57,8 +57,9 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Hear a signal."""
         state = self.config.app.state  # type: ignore[union-attr]  # it is the app itself, not its name
-        if hasattr(state, "runtime"):
-            state.runtime.leaving.set()
+        if not hasattr(state, "runtime"):
+            sys.exit(0)  # it still waits for its database, and holds nothing
+        state.runtime.leaving.set()
         super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -267,16 +267,16 @@ class TestFaults:
         assert len((await own_desk.admin.ok("GET", "/v1/messages?to=eva@example.com"))["items"]) == 1
 
     @pytest.mark.parametrize(
-        ("behavior", "words"),
+        ("behavior", "seconds", "words"),
         [
-            pytest.param("hang", "no whole answer within 0.2 s", id="hangs"),
-            pytest.param("drop", "RemoteProtocolError", id="drops the connection"),
+            pytest.param("hang", 0.2, "no whole answer within 0.2 s", id="hangs"),
+            pytest.param("drop", 20, "RemoteProtocolError", id="drops the connection"),
         ],
     )
-    async def test_no_answer_is_a_failure(self, partner: Partner, behavior: str, words: str) -> None:
+    async def test_no_answer_is_a_failure(self, partner: Partner, behavior: str, seconds: float, words: str) -> None:
         partner.usual = behavior
 
-        answer = await WebhookPost(LOOPBACK, seconds=0.2).send(partner.url, headers={"webhook-id": "1"}, body=b"{}")
+        answer = await WebhookPost(LOOPBACK, seconds=seconds).send(partner.url, headers={"webhook-id": "1"}, body=b"{}")
 
         assert (answer.is_taken, answer.status) == (False, None)
         assert words in (answer.failure or "")

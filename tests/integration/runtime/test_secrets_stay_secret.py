@@ -142,6 +142,8 @@ async def test_a_service_that_is_told_a_wrong_password_says_what_is_in_the_way(a
             return said in (tmp_path / "log").read_text().lower()
 
         await eventually(says_it, seconds=80)
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), 20) == 0, "whoever waits is told to stop, and does"
     log = (tmp_path / "log").read_text()
     secret = ["unheard", *(urlsplit(one).password or one for key, one in given.items() if key != name)]
     assert [one for one in secret if one in log] == []
