@@ -73,7 +73,7 @@ class Flood:
         while True:
             try:
                 response = await client.post(path, json=body, headers={"Idempotency-Key": key})
-            except httpx.TransportError:
+            except (httpx.TransportError, AttributeError):  # the latter of anyio, for a socket that is gone
                 pass
             else:
                 if response.status_code not in _UNDECIDED:

@@ -120,7 +120,7 @@ async def until_healthy(deployment: Deployment) -> None:
                     last = answer.text
                     if answer.status_code == httpx.codes.OK and answer.json()["status"] == "ready":
                         waiting.discard(url)
-                except httpx.TransportError as error:
+                except (httpx.TransportError, AttributeError) as error:
                     last = type(error).__name__
             assert time.monotonic() < deadline, f"not ready again after {_HEALTHY_SECONDS:g} s: {waiting} {last}"
             await asyncio.sleep(0.05)

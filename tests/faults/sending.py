@@ -143,7 +143,7 @@ class Sender:
         while True:
             try:
                 response = await self.client.request(method, path, content=content, headers=dict(headers))
-            except httpx.TransportError as error:
+            except (httpx.TransportError, AttributeError) as error:  # the latter of anyio, for a socket that is gone
                 unanswered.append(type(error).__name__)
                 await self.close()
             else:

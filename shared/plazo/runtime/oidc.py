@@ -113,7 +113,8 @@ class ProviderKeys:
                 url = self._rules.jwks_url or await self._discover(client)
                 document = await _read_json(client, url)
             keys = _verifying_keys(document)
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
+            # The last comes of anyio, where a connection is gone before it has looked at its socket.
             log.warning("identity_provider_away", error=f"{type(error).__name__}: {error}")
             return
         self._keys = keys

@@ -92,6 +92,8 @@ class WebhookPost:
             return failed(f"the name cannot be resolved: {error.strerror or error}")
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError, ValueError) as error:
             return failed(f"{type(error).__name__}: {error}")
+        except AttributeError as error:  # anyio, where the connection is gone before it has looked at its socket
+            return failed(f"the connection was lost as it was made: {error}")
         excerpt = "".join(one if one.isprintable() else " " for one in content.decode("utf-8", "replace"))
         return Answer(status, _since(started), excerpt=excerpt[:_EXCERPT])
 
