@@ -1,6 +1,9 @@
 """A back-up under load, restored into an empty place, is the same house, and goes on; a bad file is refused."""
 
 import asyncio
+import json
+import sys
+import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -197,6 +200,40 @@ async def test_a_restored_house_is_the_same_and_goes_on(
         assert clock_of(new, "first_response")["state"] == "running"
         assert await feed(restored, busy, behind=cursor) == {new["ticket_id"]}
         assert await readers_ahead(restored) == []
+
+
+async def test_a_back_up_without_secrets_holds_none_and_is_restored_with_them_beside_it(
+    house: House, tmp_path: Path
+) -> None:
+    house.postgres.credentials.encryption_key("secrets_key")
+    file = tmp_path / "backup.tar"
+    with seen_as_running(house) as data:
+        desk = data / "desk.json"
+        desk.write_text('{"api_key": "of the first desk"}')
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "plazo.cli", "backup", str(file), "--data", str(data), "--no-secrets"),
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+            said, _ = await process.communicate()
+        finally:
+            desk.unlink()
+    assert process.returncode == 0, said.decode()
+    assert "holds no secrets" in said.decode()
+    secrets = (data / "secrets.json").read_bytes()
+    with tarfile.open(file) as tar:
+        assert {"secrets.json", "desk.json"} & set(tar.getnames()) == set()
+    content = file.read_bytes()
+    assert b"of the first desk" not in content
+    assert [name for name, secret in json.loads(secrets).items() if secret.encode() in content] == []
+
+    copy = tmp_path / "copy"
+    manifest = await backup.restore(file, copy, secrets=data / "secrets.json", durable=False)
+    assert not manifest.has_secrets
+    assert (copy / "secrets.json").read_bytes() == secrets
+    assert (copy / "secrets.json").stat().st_mode & 0o777 == 0o600
 
 
 async def last_entry(house: House) -> tuple[int, int]:

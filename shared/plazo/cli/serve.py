@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import os
 import signal
 import socket
 import sys
@@ -58,7 +59,8 @@ class _Server(uvicorn.Server):
         """Hear a signal."""
         state = self.config.app.state  # type: ignore[union-attr]  # it is the app itself, not its name
         if not hasattr(state, "runtime"):
-            sys.exit(0)  # it still waits for its database, and holds nothing
+            # It still waits for its database, and holds nothing; what is raised here would be raised in that wait.
+            os._exit(0)
         state.runtime.leaving.set()
         super().handle_exit(sig, frame)
 

@@ -32,7 +32,8 @@ class Envelope(BaseModel):
 
     `aggregate_id` is what order is kept for: the ticket wherever there is one. `aggregate_version` counts the events
     that `producer` emitted about it: 1, 2, 3, without gaps. `occurred_at` is when the fact became true,
-    `recorded_at` when its producer learnt it.
+    `recorded_at` when its producer learnt it. `taken_in` is how many events of each other service about the aggregate
+    the producer had taken in when it announced this one: whoever reads both takes in those first.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,4 +49,5 @@ class Envelope(BaseModel):
     correlation_id: UUID
     causation_id: UUID | None = None
     traceparent: str | None = None
+    taken_in: dict[str, int] | None = None
     data: dict[str, Any]

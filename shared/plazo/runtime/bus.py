@@ -82,6 +82,8 @@ def event_headers(event: Envelope) -> dict[str, str]:
         headers["ce-causationid"] = str(event.causation_id)
     if event.traceparent is not None:
         headers["traceparent"] = event.traceparent
+    if event.taken_in:
+        headers["ce-takenin"] = ",".join(f"{producer}={version}" for producer, version in event.taken_in.items())
     return headers
 
 
@@ -107,6 +109,13 @@ def _read_data(body: bytes) -> Any:
     return cleaned if b"\\u0000" in body else from_json(body)
 
 
+def _read_taken_in(text: str | None) -> dict[str, int] | None:
+    if text is None:
+        return None
+    pairs = [part.partition("=") for part in text.split(",")]
+    return {producer: _read_version(version) for producer, _, version in pairs}
+
+
 def parse_event(headers: dict[str, str], body: bytes) -> Envelope:
     """Return the event that a message carries. :raises MalformedEvent: naming what is missing or wrong."""
     try:
@@ -123,6 +132,7 @@ def parse_event(headers: dict[str, str], body: bytes) -> Envelope:
             correlation_id=UUID(headers["ce-correlationid"]),
             causation_id=UUID(causation) if causation else None,
             traceparent=headers.get("traceparent"),
+            taken_in=_read_taken_in(headers.get("ce-takenin")),
             data=_read_data(body),
         )
     except KeyError as error:

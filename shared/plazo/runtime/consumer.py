@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -16,7 +16,7 @@ from plazo.runtime import inbox, metrics
 from plazo.runtime.bus import Bus, BusDown, Delivery, MalformedEvent, Subscription, parse_event, require_origin
 from plazo.runtime.clock import Clock
 from plazo.runtime.database import OUTAGE, Database
-from plazo.runtime.inbox import InboxClaim, NotYet, OutOfTurn
+from plazo.runtime.inbox import Ahead, InboxClaim, NotYet, OutOfTurn
 from plazo.runtime.missed import MissedEvents
 from plazo.runtime.unit_of_work import AlreadyDone, Cause, UnitOfWork, Witness
 from plazo.runtime.wake import Wake
@@ -65,7 +65,7 @@ def merge_handlers(*tables: Mapping[str, Handlers]) -> dict[str, Handlers]:
 
 
 class Consumer:
-    """One service's reading of one producer."""
+    """One service's reading of one producer; `reads` are all that it reads."""
 
     def __init__(
         self,
@@ -78,8 +78,10 @@ class Consumer:
         handlers: Handlers,
         wake: Wake,
         witness: Witness | None = None,
+        reads: Collection[str] = (),
     ) -> None:
         self._database = database
+        self._reads = reads
         self._bus = bus
         self._clock = clock
         self._service = service
@@ -95,7 +97,9 @@ class Consumer:
     async def run(self, stopping: asyncio.Event) -> None:
         """Consume until `stopping` is set, then finish what has been taken."""
         lanes = [asyncio.create_task(self._work(lane)) for lane in self._lanes]
-        sweepers = [asyncio.create_task(self._repeat(call)) for call in (self._fetch_missed, self._call_all_stranded)]
+        sweepers = [
+            asyncio.create_task(self._repeat(call, stopping)) for call in (self._fetch_missed, self._call_all_stranded)
+        ]
         try:
             while not stopping.is_set():
                 try:
@@ -197,7 +201,7 @@ class Consumer:
             current = following
 
     async def _handle_one(self, event: Envelope) -> Envelope | None:
-        claim = InboxClaim(event)
+        claim = InboxClaim(event, reads=self._reads)
         uow = self._unit_of_work(event, claim)
         outcome = "handled"
         try:
@@ -263,8 +267,9 @@ class Consumer:
         )
         await delivery.done()
 
-    async def _repeat(self, call: Callable[[], Awaitable[None]]) -> None:
-        while True:
+    async def _repeat(self, call: Callable[[], Awaitable[None]], stopping: asyncio.Event) -> None:
+        # Not for ever: `asyncio.wait_for` of Python 3.11 may swallow a cancellation, and this is a loop.
+        while not stopping.is_set():
             await asyncio.sleep(_SWEEP_SECONDS)
             try:
                 await call()
@@ -311,6 +316,8 @@ class Consumer:
             await self.handle(event)
         except OUTAGE:
             raise
+        except Ahead:  # what it follows from is under way, however long that takes
+            return False
         except Exception as error:  # noqa: BLE001  # as in _deliver
             if event.id in self._failed_now:  # others of the same sweep had their effect; it has failed once
                 return False

@@ -2,10 +2,12 @@
 
 A consumer keeps, per producer and aggregate, the version of the last event that took effect, in the transaction of
 that effect. An event at or below it was seen; the next one is handled; a later one waits in the database until those
-before it have come.
+before it have come. So does one whose announcer had taken in more about the aggregate than we have: what it followed
+from comes first, whichever stream is the faster.
 """
 
 import contextlib
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +21,12 @@ INSERT INTO inbox_position AS p (desk_id, producer, aggregate_id, version, event
 VALUES ($1, $2, $3, 0, $4)
 ON CONFLICT (producer, aggregate_id) DO UPDATE SET version = p.version
 RETURNING version, event_id, (SELECT clock_at FROM desk WHERE desk_id = $1) AS clock_at,
-          EXISTS (SELECT FROM desk WHERE desk_id = $1) AS desk_is_known
+          EXISTS (SELECT FROM desk WHERE desk_id = $1) AS desk_is_known,
+          (SELECT jsonb_object_agg(b.producer, b.version) FROM inbox_position b
+           WHERE b.producer = ANY ($5::text[]) AND b.aggregate_id = $3) AS taken_in
+"""
+_IS_HELD_UP = """
+SELECT EXISTS (SELECT FROM dead_letter WHERE producer = ANY ($1::text[]) AND aggregate_id = $2 AND state = 'open')
 """
 _SETTLE = """
 WITH moved AS (
@@ -65,11 +72,19 @@ class NotYet(Exception):
     """A handler needs something that another event, of another aggregate, is going to bring; try again soon."""
 
 
-class InboxClaim:
-    """The claim on one event; see :class:`plazo.runtime.unit_of_work.Claim`."""
+class Ahead(NotYet):
+    """What the event followed from is still on its way: its announcer had taken it in, so it is going to come."""
 
-    def __init__(self, event: Envelope) -> None:
+
+class InboxClaim:
+    """The claim on one event; see :class:`plazo.runtime.unit_of_work.Claim`.
+
+    `reads` are the producers whose events this service takes in.
+    """
+
+    def __init__(self, event: Envelope, *, reads: Collection[str] = ()) -> None:
         self._event = event
+        self._awaited = {name: version for name, version in (event.taken_in or {}).items() if name in reads}
         self.is_settled = False
         self.next_waits = False
 
@@ -80,9 +95,12 @@ class InboxClaim:
         :raises NumberGivenTwice: if another of its number did
         :raises OutOfTurn: if one before it has not
         :raises NotYet: if its desk is not known here, and so neither is the present of the desk
+        :raises Ahead: if its announcer had taken in more about the aggregate than we have
         """
         event = self._event
-        row = await tx.connection.fetchrow(_CLAIM, event.desk_id, event.producer, event.aggregate_id, event.id)
+        row = await tx.connection.fetchrow(
+            _CLAIM, event.desk_id, event.producer, event.aggregate_id, event.id, list(self._awaited)
+        )
         assert row is not None
         if row["version"] == event.aggregate_version and row["event_id"] != event.id:
             raise NumberGivenTwice(f"{row['event_id']} had the number {event.aggregate_version} of this aggregate")
@@ -92,9 +110,16 @@ class InboxClaim:
             raise OutOfTurn
         if not row["desk_is_known"] and event.type != DeskCreated.type():
             raise NotYet(f"desk {event.desk_id}")
+        await self._require_causes(tx, row["taken_in"] or {})
         if row["clock_at"] is not None:
             # Word that a sandbox's clock moved may come after what that brought about: no effect is recorded before it.
             tx.now = max(row["clock_at"], event.recorded_at)
+
+    async def _require_causes(self, tx: Transaction, taken_in: Mapping[str, int]) -> None:
+        behind = {name: version for name, version in self._awaited.items() if taken_in.get(name, 0) < version}
+        # Where a cause can not be handled at all, its consequences are not held up: a promise must be escalated still.
+        if behind and not await tx.connection.fetchval(_IS_HELD_UP, list(behind), self._event.aggregate_id):
+            raise Ahead(", ".join(f"event {version} of {name}" for name, version in behind.items()))
 
     async def settle(self, tx: Transaction) -> None:
         """Advance the position; what waits next is looked up at the same time."""
@@ -118,7 +143,7 @@ async def keep_waiting(connection: Connection, event: Envelope, *, in_turn: bool
 
     False if it need not wait any more: its turn came in the meantime, or its effect. Call inside a transaction.
     """
-    row = await connection.fetchrow(_CLAIM, event.desk_id, event.producer, event.aggregate_id, event.id)
+    row = await connection.fetchrow(_CLAIM, event.desk_id, event.producer, event.aggregate_id, event.id, [])
     assert row is not None
     if row["version"] >= event.aggregate_version - (0 if in_turn else 1):
         return False

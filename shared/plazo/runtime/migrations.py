@@ -246,6 +246,11 @@ def runtime_tables_v4(_service: str) -> Iterable[str]:
     yield "ALTER TABLE administrative_act ADD COLUMN address text"
 
 
+def runtime_tables_v5(_service: str) -> Iterable[str]:
+    """Return the statements that let an event say what its announcer had taken in."""
+    yield "ALTER TABLE outbox ADD COLUMN taken_in jsonb"
+
+
 def only_grows(service: str, *tables: str) -> Iterable[str]:
     """Return the statements that let the system role add to `tables` and to the outbox, and change nothing in them.
 
@@ -300,8 +305,8 @@ def _engine(dsn: str) -> AsyncEngine:
     return create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=pool.NullPool)
 
 
-async def upgrade(service: str, *, dsn: str) -> None:
-    """Bring the database of `service` to the newest version, each migration in a transaction of its own.
+async def upgrade(service: str, *, dsn: str, to: str = "head") -> None:
+    """Bring the database of `service` to the version `to`, the newest, each migration in a transaction of its own.
 
     Safe to run at once from several places, and while the service answers: a migration that does not get a lock soon
     lets those behind it through, and tries again for five minutes.
@@ -310,7 +315,7 @@ async def upgrade(service: str, *, dsn: str) -> None:
     """
 
     def work(connection: Connection) -> None:
-        command.upgrade(configuration(service, connection=connection), "head")
+        command.upgrade(configuration(service, connection=connection), to)
 
     engine = _engine(dsn)
     try:

@@ -66,7 +66,7 @@ SELECT o.* FROM outbox_version v
 LEFT JOIN unnest($5::uuid[], $6::bigint[]) AS k (aggregate_id, version) USING (aggregate_id)
 CROSS JOIN LATERAL (
   SELECT id, desk_id, aggregate_id, aggregate_version, type, occurred_at, recorded_at, correlation_id, causation_id,
-         traceparent, data
+         traceparent, taken_in, data
   FROM outbox WHERE aggregate_id = v.aggregate_id AND aggregate_version > coalesce(k.version, 0)
     AND (aggregate_id > $1 OR aggregate_version > $2)
   ORDER BY aggregate_version LIMIT $4

@@ -17,6 +17,7 @@ LARGEST_EVENT = 900_000  # bytes of data
 
 # The end of a statement whose CTE `event` has the columns of events, and their order `n`. The version of an aggregate
 # is taken under its row's lock, so a later event of the same ticket always has both the next version and a higher seq.
+# What was taken in is read after the position of the event that is being handled has moved.
 ANNOUNCE = """
 bumped AS (
   INSERT INTO outbox_version AS v (desk_id, aggregate_id, version)
@@ -25,11 +26,15 @@ bumped AS (
   RETURNING aggregate_id, version
 ), announced AS (
   INSERT INTO outbox (id, desk_id, aggregate_id, aggregate_version, type, occurred_at, recorded_at, correlation_id,
-                      causation_id, traceparent, data)
+                      causation_id, traceparent, taken_in, data)
   SELECT e.id, e.desk_id, e.aggregate_id,
          b.version - count(*) OVER (PARTITION BY e.aggregate_id)
                    + row_number() OVER (PARTITION BY e.aggregate_id ORDER BY e.n),
-         e.type, e.occurred_at, e.recorded_at, e.correlation_id, e.causation_id, e.traceparent, e.data
+         e.type, e.occurred_at, e.recorded_at, e.correlation_id, e.causation_id, e.traceparent,
+         (SELECT jsonb_object_agg(p.producer, p.version) FROM inbox_position p
+          WHERE p.producer = ANY ('{tickets,sla_clock,escalation,billing}') AND p.aggregate_id = e.aggregate_id
+            AND p.version > 0),
+         e.data
   FROM event e JOIN bumped b USING (aggregate_id) ORDER BY e.n
 )
 """

@@ -30,7 +30,7 @@ LOCK = 0x706C617A6F
 _TAKE_TURN = "SELECT pg_advisory_xact_lock($1), set_config('idle_in_transaction_session_timeout', '12s', true)"
 _UNPUBLISHED = """
 SELECT id, desk_id, aggregate_id, aggregate_version, type, occurred_at, recorded_at, correlation_id, causation_id,
-       traceparent, data
+       traceparent, taken_in, data
 FROM outbox WHERE published_at IS NULL ORDER BY seq LIMIT $1
 """
 # "Unpublished" leads through the index of those: the outbox keeps all rows, and must not be read whole.

@@ -97,6 +97,7 @@ class Runtime:
                 handlers=handlers,
                 wake=self.outbox_wake,
                 witness=service.witness,
+                reads=service.handlers.keys(),
             )
             for producer, handlers in service.handlers.items()
         }

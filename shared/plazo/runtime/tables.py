@@ -145,6 +145,7 @@ class Outbox(RuntimeTable, table=True):
     correlation_id: UUID
     causation_id: UUID | None
     traceparent: str | None = Field(sa_type=Text)
+    taken_in: dict[str, int] | None = Field(sa_column=Column(JSONB))
     data: dict[str, Any] = json_column()
     written_at: datetime = written_at()
     published_at: datetime | None = instant(nullable=True)

@@ -172,12 +172,12 @@ class UnitOfWork:
                 if self._claim is not None:
                     await self._claim.claim(tx)
                 yield tx
+                if self._claim is not None:
+                    await self._claim.settle(tx)
                 if tx.emitted:
                     await write_events(connection, tx.emitted)
                 if self._witness is not None and (self._received or tx.emitted):
                     is_work_left = await self._witness(tx, (*self._received, *tx.emitted))
-                if self._claim is not None:
-                    await self._claim.settle(tx)
                 # A transaction that an error has spoiled answers COMMIT with a rollback.
                 if await connection.execute("COMMIT") != "COMMIT":
                     raise CommitFailed

@@ -1,6 +1,6 @@
 """An annex of the house: one more database of tickets and a NATS of its own, for tests that break things."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -53,16 +53,19 @@ class Annex:
         """Return a relay of the annex's outbox."""
         return Relay(database=self.database, bus=bus, producer="tickets", wake=Wake())
 
-    def consumer(self, bus: Bus, *, handler: Handler | None = None) -> Consumer:
+    def consumer(
+        self, bus: Bus, *, handler: Handler | None = None, producer: str = "tickets", reads: Collection[str] = ()
+    ) -> Consumer:
         """Return a reader of `tickets` whose effect is a line in the timeline; each with a place of its own."""
         return Consumer(
             database=self.database,
             bus=bus,
             clock=SystemClock(),
             service=f"reader-{uuid4()}",
-            producer="tickets",
+            producer=producer,
             handlers={CustomerReplied: handler or self.write_line},
             wake=Wake(),
+            reads=reads,
         )
 
     async def write_line(self, uow: UnitOfWork, received: Received[CustomerReplied]) -> None:

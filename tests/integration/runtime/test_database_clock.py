@@ -1,14 +1,18 @@
 """The time of a service is its database's, whatever the machine's clock says."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from harness import House
+from harness import House, eventually
+from integration.runtime.annex import Annex
 
 from plazo.runtime import clock as machine
 from plazo.runtime import database_clock
 from plazo.runtime.database_clock import DatabaseClock
+from plazo.runtime.service import Runtime
+from tickets.app import SERVICE
 
 HOUR = timedelta(hours=1)
 
@@ -100,6 +104,54 @@ async def test_it_stands_still_rather_than_going_back_a_little(monkeypatch: pyte
     assert clock.now() == before
     ticker.seconds += 0.5
     assert clock.now() == noon + timedelta(seconds=10.25)
+
+
+class Faltering:
+    """A database whose clock is moved by hand, and that is away when it is asked as often as it has errors to raise."""
+
+    def __init__(self, *, shows: datetime) -> None:
+        self.system = self
+        self.shows = shows
+        self.errors: list[Exception] = []
+
+    async def fetchval(self, _sql: str) -> datetime:
+        """Answer the one question that is asked, or not."""
+        if self.errors:
+            raise self.errors.pop()
+        return self.shows
+
+
+async def test_it_is_looked_at_again_and_again_and_after_the_database_was_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_clock, "_LOOK_SECONDS", 0.01)
+    noon = datetime(2026, 5, 4, 12, tzinfo=UTC)
+    database = Faltering(shows=noon)
+    clock = await DatabaseClock.set_by(database)  # type: ignore[arg-type]
+    stopping = asyncio.Event()
+    keeping = asyncio.create_task(clock.keep(stopping))
+
+    async def shows_it() -> bool:
+        return abs(clock.now() - database.shows) < HOUR / 60
+
+    for hours in (1, 2, 3):
+        database.shows = noon + hours * HOUR
+        database.errors = [OSError("away"), TimeoutError()]
+        await eventually(shows_it)
+    stopping.set()
+    await keeping
+
+
+async def test_a_service_keeps_looking(annex: Annex) -> None:
+    async with Runtime.running(SERVICE, annex.settings) as runtime:
+        clock = runtime.clock
+        assert isinstance(clock, DatabaseClock)
+        assert clock._instant is not None
+        clock._instant -= HOUR  # as if what counts seconds had stood still for as long
+
+        async def is_right() -> bool:
+            shown = await runtime.database.system.fetchval("SELECT clock_timestamp()")
+            return bool(abs(clock.now() - shown) < HOUR / 60)
+
+        await eventually(is_right)
 
 
 async def test_it_goes_on_between_looks(monkeypatch: pytest.MonkeyPatch) -> None:

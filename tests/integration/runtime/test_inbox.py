@@ -13,10 +13,10 @@ from integration.runtime.annex import Annex, envelope, note, replies
 
 from plazo.events.envelope import Envelope
 from plazo.events.tickets import CustomerReplied, TicketReopened
-from plazo.runtime.bus import Bus, event_headers, subject_of
+from plazo.runtime.bus import Bus, event_headers, parse_event, subject_of
 from plazo.runtime.consumer import Consumer, Received
 from plazo.runtime.database import Connection
-from plazo.runtime.inbox import NotYet
+from plazo.runtime.inbox import Ahead, NotYet, bury
 from plazo.runtime.unit_of_work import UnitOfWork
 
 
@@ -150,6 +150,67 @@ class TestHandling:
         await consumer.handle(second)
         await consumer.handle(first)  # has its effect, whatever its follower does
         assert (await annex.lines(first.aggregate_id), await annex.waiting(first.aggregate_id)) == (["1"], [2])
+
+
+class TestCauses:
+    """What an event followed from takes effect before it, whichever stream is the faster."""
+
+    async def test_come_first(self, annex: Annex):
+        (event,) = replies(1)
+        event = event.model_copy(update={"taken_in": {"billing": 2, "sla_clock": 9}})  # of which billing is read here
+        consumer, charges = await readers(annex)
+        with pytest.raises(Ahead, match="event 2 of billing"):
+            await consumer.handle(event)
+        for number in (1, 2):
+            await charges.handle(charge(event, number))
+        await consumer.handle(event)
+        assert await annex.lines(event.aggregate_id) == ["1"]
+
+    async def test_are_waited_for_behind_a_stream(self, annex: Annex):
+        (event,) = replies(1)
+        bus = await annex.bus()
+        consumer, charges = await readers(annex)
+        async with reading(consumer):
+            await bus.publish([event.model_copy(update={"taken_in": {"billing": 1}})])
+            await charges.handle(charge(event, 1))
+            await eventually(lambda: all_lines(annex, [event]))
+
+    async def test_are_not_waited_for_where_they_can_not_be_handled(self, annex: Annex):
+        (event,) = replies(1)
+        consumer, _ = await readers(annex)
+        async with annex.unit_of_work(event.desk_id).begin() as tx:
+            await bury(tx.connection, charge(event, 1), reason="a test")
+        await consumer.handle(event.model_copy(update={"taken_in": {"billing": 1}}))
+        assert await annex.lines(event.aggregate_id) == ["1"]
+
+    async def test_are_told_with_what_follows(self, annex: Annex):
+        async def reopen(uow: UnitOfWork, received: Received[CustomerReplied]) -> None:
+            async with uow.begin() as tx:
+                tx.emit(TicketReopened(cycle=2, reason="x"), about=received.envelope.aggregate_id, occurred_at=tx.now)
+
+        events = replies(2)
+        bus = await annex.bus()
+        consumer = annex.consumer(bus, handler=reopen)
+        for event in events:
+            await consumer.handle(event)
+        rows = await annex.database.system.fetch(
+            "SELECT * FROM outbox WHERE aggregate_id = $1 ORDER BY seq", events[0].aggregate_id
+        )
+        assert [row["taken_in"] for row in rows] == [{"tickets": 1}, {"tickets": 2}]
+        announced = events[0].model_copy(update={"taken_in": {"tickets": 1, "billing": 7}})
+        assert parse_event(event_headers(announced), b"{}").taken_in == {"tickets": 1, "billing": 7}
+
+
+async def readers(annex: Annex) -> tuple[Consumer, Consumer]:
+    """Return the readers of two producers in one service."""
+    bus, reads = await annex.bus(), ("tickets", "billing")
+    return annex.consumer(bus, reads=reads), annex.consumer(bus, producer="billing", reads=reads)
+
+
+def charge(event: Envelope, version: int) -> Envelope:
+    """Return an event of billing about the same ticket."""
+    change = {"id": uuid4(), "producer": "billing", "type": "charge.accrued.v1", "aggregate_version": version}
+    return event.model_copy(update=change | {"taken_in": None})
 
 
 class TestReading:

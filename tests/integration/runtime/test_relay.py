@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from types import ModuleType
 from uuid import UUID, uuid4
 
 import httpx
@@ -11,8 +12,9 @@ from integration.runtime.annex import DESK, NOW, Annex
 
 from plazo.events.envelope import Envelope
 from plazo.events.tickets import CustomerReplied
-from plazo.runtime import relay
-from plazo.runtime.bus import Bus, BusDown, parse_event
+from plazo.runtime import missed, relay
+from plazo.runtime.bus import Bus, BusDown, Stored, parse_event
+from plazo.runtime.database import OUTAGE
 from plazo.runtime.identity import new_key
 from plazo.runtime.web import create_app
 from tickets.app import SERVICE
@@ -126,6 +128,22 @@ async def test_one_relay_publishes_at_a_time(annex: Annex):
     assert (await first >= 2, await second) == (True, 0)
 
 
+@pytest.mark.parametrize("module", [pytest.param(relay, id="publishing"), pytest.param(missed, id="answering")])
+async def test_who_stands_still_in_its_turn_loses_it(annex: Annex, module: ModuleType):
+    """As a process that is stopped does. The turn has a tenth of its time here."""
+    bus, desk_id = await annex.bus(), uuid4()
+    await announce(annex, desk_id, desk_id, times=2)
+    async with annex.database.system.acquire() as stalled:
+        turn = stalled.transaction()
+        await turn.start()
+        await stalled.execute(module._TAKE_TURN.replace("'12s'", "'1200ms'"), relay.LOCK)
+        async with asyncio.timeout(6):
+            assert await annex.relay(bus).publish_batch() >= 2
+        with pytest.raises(OUTAGE):  # what it held is not its own any more
+            await stalled.execute("SELECT")
+    assert await unpublished(annex, desk_id) == 0
+
+
 async def test_crash_before_the_mark_publishes_again_with_one_effect(annex: Annex):
     desk_id, ticket_id = DESK, uuid4()
     bus = await annex.bus()
@@ -169,6 +187,30 @@ async def test_without_nats_nothing_is_marked(annex: Annex):
         await annex.relay(bus).publish_batch()
     assert await unpublished(annex, desk_id) == 3
     assert await annex.relay(await annex.bus()).publish_batch() >= 3
+
+
+async def test_an_error_that_nobody_thought_of_does_not_end_the_relay(annex: Annex, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(relay, "_SWEEP_SECONDS", 0.05)
+    bus, desk_id = await annex.bus(), uuid4()
+    publish, failures = bus.publish, [LookupError("odd"), BusDown("away"), ValueError("odder")]
+
+    async def fail_at_first(events: Sequence[Envelope]) -> Stored:
+        if failures:
+            raise failures.pop()
+        return await publish(events)
+
+    async def nothing_is_left() -> bool:
+        return await unpublished(annex, desk_id) == 0
+
+    monkeypatch.setattr(bus, "publish", fail_at_first)
+    await announce(annex, desk_id, desk_id, times=2)
+    running = asyncio.create_task(annex.relay(bus).run())
+    try:
+        await eventually(nothing_is_left)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert failures == []
 
 
 async def test_marking_a_batch_does_not_read_the_whole_ledger(annex: Annex):

@@ -124,6 +124,80 @@ async def waits_for_a_lock(connection: asyncpg.Connection) -> bool:
     return waiting
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_process_that_waits_for_its_database_ends_when_told(annex: Annex, number: signal.Signals):
+    settings = annex.settings
+
+    def nowhere(url: str) -> str:
+        return url.rpartition("/")[0] + "/plazo_nowhere"
+
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "plazo.cli", "serve", "tickets"),
+        env={
+            **os.environ,
+            "PLAZO_DATABASE_URL": nowhere(settings.database_url.get_secret_value()),
+            "PLAZO_SYSTEM_DATABASE_URL": nowhere(settings.system_database_url.get_secret_value()),
+            "PLAZO_NATS_URL": settings.nats_url.get_secret_value(),
+            "PLAZO_OPERATOR_KEY": OPERATOR_KEY,
+            "PLAZO_LISTEN": f"127.0.0.1:{choose_port()}",
+        },
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    try:
+        async with asyncio.timeout(40):
+            while b"database_awaited" not in (said := await process.stderr.readline()):
+                assert said, "it ended before it waited"
+        process.send_signal(number)
+        async with asyncio.timeout(5):
+            await process.communicate()
+        assert process.returncode == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+FAILING = """
+from dataclasses import replace
+from plazo.cli.serve import run_service
+from tickets import app
+
+async def fail(runtime, stopping):
+    raise LookupError("odd")
+
+app.SERVICE = replace(app.SERVICE, background=(fail,))
+run_service("tickets")
+"""
+
+
+async def test_a_process_with_a_loop_that_fails_ends_and_says_so(annex: Annex):
+    settings = annex.settings
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-c", FAILING),
+        env={
+            **os.environ,
+            "PLAZO_DATABASE_URL": settings.database_url.get_secret_value(),
+            "PLAZO_SYSTEM_DATABASE_URL": settings.system_database_url.get_secret_value(),
+            "PLAZO_NATS_URL": settings.nats_url.get_secret_value(),
+            "PLAZO_OPERATOR_KEY": OPERATOR_KEY,
+            "PLAZO_LISTEN": f"127.0.0.1:{choose_port()}",
+        },
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(60):
+            _, said = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+    assert b"loop_failed" in said
+    assert process.returncode == 1
+
+
 async def test_missing_settings_stop_the_start_and_are_named():
     process = await asyncio.create_subprocess_exec(
         sys.executable,

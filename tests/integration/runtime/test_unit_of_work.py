@@ -10,6 +10,8 @@ from harness import DeskUnderTest, House
 from integration.runtime.annex import NOW, Annex, note
 
 from plazo.events.tickets import CustomerReplied
+from plazo.policies import policy_text
+from plazo.runtime import outbox as outbox_module
 from plazo.runtime.outbox import LARGEST_EVENT, EventTooLarge
 from plazo.runtime.unit_of_work import CommitFailed, Transaction
 
@@ -157,3 +159,16 @@ async def test_an_event_that_nats_would_not_carry_is_refused_with_what_it_announ
         async with unit.begin() as tx:
             announce(tx, by="1" * LARGEST_EVENT)
     assert await outbox(annex, unit.desk_id) == []
+
+
+async def test_a_request_that_would_announce_too_much_is_refused_and_leaves_nothing(
+    house: House, desk: DeskUnderTest, monkeypatch: pytest.MonkeyPatch
+):
+    before = await house.events("tickets", desk.desk_id)
+    with monkeypatch.context() as patched:
+        patched.setattr(outbox_module, "LARGEST_EVENT", 5000)  # a policy has more
+        problem = await desk.admin.refused(413, "POST", "/v1/policies", json={"document": policy_text("ireo")})
+
+    assert problem["type"] == "urn:plazo:problem:event-too-large"
+    assert await house.events("tickets", desk.desk_id) == before
+    assert await desk.admin.ok("GET", "/v1/policies") == []
