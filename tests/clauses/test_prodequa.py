@@ -461,7 +461,7 @@ async def test_pro_22_images_are_attached_and_credentials_are_shown_once_to_the_
         events = await house.events(service, desk.desk_id)
         assert not [event["type"] for event in events if "483 221 904" in str(event["data"])]
     timeline = (await desk.admin.ok("GET", f"{path}/timeline"))["items"]
-    assert "Entren con [AnyDesk]" in [entry["text"] for entry in timeline]
+    assert "Entren con [secret 1]" in [entry["text"] for entry in timeline]
 
 
 async def test_pro_22_credentials_are_erased_on_closing(house: House) -> None:

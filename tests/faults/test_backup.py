@@ -1,24 +1,35 @@
 """A back-up under load, restored into an empty place, is the same house, and goes on; a bad file is refused."""
 
 import asyncio
+import gzip
+import hashlib
 import json
+import os
+import re
+import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
+from compat.populate import DATABASES
 from harness import Client, DeskUnderTest, House, clock_of, eventually, running_house
 
 from plazo.events.envelope import SERVICES
 from plazo.local import backup
-from plazo.local.archive import fingerprint
+from plazo.local.archive import MANIFEST, SEAL, BackupError, fingerprint, seal
 from plazo.local.folder import DataFolder, ProgramState, StackState
+from plazo.local.loading import load_rows
+from plazo.local.postgres import Postgres
+from plazo.local.wheels import find_postgres_home
 from plazo.policies import policy_text
 from tickets.repository.search import read_feed
 
@@ -234,6 +245,154 @@ async def test_a_back_up_without_secrets_holds_none_and_is_restored_with_them_be
     assert not manifest.has_secrets
     assert (copy / "secrets.json").read_bytes() == secrets
     assert (copy / "secrets.json").stat().st_mode & 0o777 == 0o600
+
+
+VERSIONS = sorted(folder for folder in DATABASES.iterdir() if folder.is_dir())
+
+
+@asynccontextmanager
+async def installation(data: Path, version: Path) -> AsyncIterator[Postgres]:
+    """Run a cluster with the databases that a version left."""
+    postgres = Postgres(data, durable=False)
+    async with running(postgres):
+        for service in SERVICES:
+            await postgres.create_database(service)
+            left = gzip.decompress((version / f"{service}.sql.gz").read_bytes()).decode()
+            await execute(postgres, left, database=f"plazo_{service}")
+        yield postgres
+
+
+@asynccontextmanager
+async def running(postgres: Postgres) -> AsyncIterator[None]:
+    await postgres.start()
+    try:
+        yield
+    finally:
+        await postgres.stop()
+
+
+async def execute(postgres: Postgres, sql: str, *, database: str = "postgres") -> None:
+    connection = await asyncpg.connect(postgres.dsn(database))
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()
+
+
+def dumped(postgres: Postgres, database: str, *arguments: str) -> bytes:
+    command = [str(find_postgres_home() / "bin" / "pg_dump"), "--no-comments", *arguments, postgres.dsn(database)]
+    return subprocess.run(command, capture_output=True, check=True).stdout
+
+
+def whole(postgres: Postgres, service: str) -> list[str]:
+    """Return all that there is in a database, in no order."""
+    lines = dumped(postgres, f"plazo_{service}").decode().splitlines()
+    # A restored cluster counts its transactions from elsewhere; the key of a dump is of that dump.
+    return sorted(
+        line for line in lines if not line.startswith("\\") and not re.search(r"SELECT '?\d+'?::bigint", line)
+    )
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("version", VERSIONS, ids=lambda folder: folder.name)
+async def test_an_older_version_is_loaded_into_tables_of_its_own(version: Path, tmp_path: Path) -> None:
+    file, copy = tmp_path / "backup.tar", tmp_path / "copy"
+    async with installation(tmp_path / "data", version) as postgres:
+        before = {service: whole(postgres, service) for service in SERVICES}
+    manifest = await backup.back_up(tmp_path / "data", file, durable=False)
+    assert {one.revision for one in manifest.databases.values()} >= {version.name}
+
+    assert await backup.restore(file, copy, secrets=tmp_path / "data" / "secrets.json", durable=False) == manifest
+    restored = Postgres(copy, durable=False)
+    async with running(restored):
+        for service in SERVICES:
+            assert whole(restored, service) == before[service]
+
+
+def alter(file: Path, target: Path, change: Callable[[dict[str, bytes]], object]) -> None:
+    """Change the files of a back-up, with their checksums and, by the key inside, its seal."""
+    with tarfile.open(file) as tar:
+        files = {name: tar.extractfile(name).read() for name in tar.getnames()}  # type: ignore[union-attr]
+    del files[SEAL]
+    manifest = json.loads(files.pop(MANIFEST))
+    change(files)
+    manifest["files"] = {
+        name: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()} for name, content in files.items()
+    }
+    files[MANIFEST] = json.dumps(manifest).encode()
+    files[SEAL] = seal(files[MANIFEST], secrets=files["secrets.json"])
+    with tarfile.open(target, "w") as tar:
+        for name, content in files.items():
+            about = tarfile.TarInfo(name)
+            about.size = len(content)
+            tar.addfile(about, BytesIO(content))
+
+
+CHECKED_BY_A_PROGRAM = """
+CREATE FUNCTION public.run(integer) RETURNS integer LANGUAGE plpgsql AS
+  $run$ BEGIN COPY (SELECT 1) {program}; RETURN $1; END $run$;
+CREATE TABLE public.t (a integer CHECK (public.run(a) > 0));
+INSERT INTO public.t VALUES (1);
+"""
+
+
+@pytest.fixture
+def marker() -> Iterator[Path]:
+    """Where a program would leave its trace; PostgreSQL, which may run as another user, may write there."""
+    with tempfile.TemporaryDirectory() as room:
+        os.chmod(room, 0o777)  # noqa: PTH101
+        yield Path(room, "m")
+
+
+@pytest.mark.timeout(180)
+async def test_nothing_in_a_back_up_is_run(tmp_path: Path, marker: Path) -> None:
+    """Whoever has the key of the seal, which is in the file, and alters the file as he likes, runs nothing."""
+    program = f"TO PROGRAM $$touch {marker}$$"
+    async with installation(tmp_path / "data", VERSIONS[-1]) as postgres:
+        await execute(postgres, "CREATE DATABASE other")
+        await execute(postgres, CHECKED_BY_A_PROGRAM.format(program=program), database="other")
+        assert names(marker.parent) == {"m"}, "loading it runs no program"
+        another = dumped(postgres, "other", "--format=custom")
+    marker.unlink()  # noqa: ASYNC240
+    file, altered = tmp_path / "backup.tar", tmp_path / "altered.tar"
+    await backup.back_up(tmp_path / "data", file, durable=False)
+    alter(file, altered, lambda files: files.update({"databases/tickets.dump": another}))
+    with pytest.raises(BackupError, match=r"tickets\.dump was altered: it holds 'COPY public\.t "):
+        await backup.restore(altered, tmp_path / "copy", durable=False)
+    assert names(marker.parent) == set()
+    assert names(tmp_path) == {"data", "backup.tar", "altered.tar"}
+
+
+@pytest.mark.timeout(180)
+async def test_statements_of_a_dump_are_read_and_not_executed(tmp_path: Path, marker: Path) -> None:
+    rows, number = rb"COPY public\.ticket \([^;]*;", rb"SELECT pg_catalog\.setval\([^;]*;"
+    async with installation(tmp_path, VERSIONS[-1]) as postgres:
+        before = whole(postgres, "tickets")
+        dump = dumped(postgres, "plazo_tickets", "--format=custom")
+        connection = await asyncpg.connect(postgres.dsn("plazo_tickets", user="tickets_owner"))
+        for pattern, statement in (
+            (rows, f"COPY (SELECT 1) TO PROGRAM $$touch {marker}$$;"),
+            (rows, f"\\! touch {marker}\n"),
+            (rows, "COPY public.ticket (desk_id) FROM stdin;"),
+            (rows, "COPY public.pg_authid (ticket_id) FROM stdin;"),
+            (rows, "DELETE FROM public.ticket;"),
+            (number, "SELECT after_restore();"),
+            (number, "SELECT pg_catalog.setval('public.x', 1, true);"),
+        ):
+            found = re.search(pattern, dump)
+            assert found is not None
+            (file := tmp_path / "tickets.dump").write_bytes(
+                dump.replace(found[0], statement.encode().ljust(len(found[0])))
+            )
+            with pytest.raises(BackupError, match=f"was altered: it holds .*{re.escape(statement[:10].strip())}"):
+                await load_rows(connection, file)
+        await connection.close()
+        assert whole(postgres, "tickets") == before
+    assert names(marker.parent) == set()
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 async def last_entry(house: House) -> tuple[int, int]:

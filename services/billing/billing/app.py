@@ -4,7 +4,7 @@ from fastapi import FastAPI
 
 from billing import consumers
 from billing.routes import accounts, balances, ledger, previews, quotes, service_credits, statements, timesheets, work
-from billing.timers import log_imports, seal_when_written
+from billing.timers import log_imports, recall_contacts, seal_when_written
 from plazo.runtime import desks, policies, web
 from plazo.runtime.consumer import merge_handlers
 from plazo.runtime.service import Service
@@ -25,7 +25,7 @@ SERVICE = Service(
         service_credits.router,
     ),
     handlers=merge_handlers(desks.HANDLERS, policies.HANDLERS, consumers.HANDLERS),
-    background=(seal_when_written, log_imports),
+    background=(seal_when_written, log_imports, recall_contacts),
 )
 
 

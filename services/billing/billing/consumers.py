@@ -4,9 +4,10 @@ from typing import Any
 from uuid import UUID
 
 from billing.domain.parties import Contract, Ticket
-from billing.usecases import admission, appointments, contracts, quotes, service_credits, tickets
+from billing.usecases import admission, appointments, contacts, contracts, quotes, service_credits, tickets
 from billing.usecases.books import Why
 from plazo.events.sla_clock import ClockBreached, ClockBreachRetracted, TimerFired
+from plazo.events.ticket_intake import ContactRegistered
 from plazo.events.ticket_life import AppointmentCancelled, AppointmentMissed, TicketMerged
 from plazo.events.tickets import ContractSigned, TicketClosed, TicketFactsChanged, TicketOpened, TicketReopened
 from plazo.runtime.consumer import Handlers, Received
@@ -28,6 +29,13 @@ async def on_contract_signed(uow: UnitOfWork, received: Received[ContractSigned]
         agreed=event.agreed,
     )
     await contracts.sign_contract(uow, contract=contract, why=_why(received, "contract signed"))
+
+
+async def on_contact_registered(uow: UnitOfWork, received: Received[ContactRegistered]) -> None:
+    """Somebody may answer for a customer, or no longer may."""
+    event = received.payload
+    may_ask = event.authorized or event.role == "administrator"
+    await contacts.keep_contact(uow, contact_id=event.contact_id, may_ask=may_ask)
 
 
 async def on_ticket_opened(uow: UnitOfWork, received: Received[TicketOpened]) -> None:
@@ -150,6 +158,7 @@ def _why(received: Received[Any], reason: str) -> Why:
 HANDLERS: dict[str, Handlers] = {
     "tickets": {
         ContractSigned: on_contract_signed,
+        ContactRegistered: on_contact_registered,
         TicketOpened: on_ticket_opened,
         TicketFactsChanged: on_ticket_facts_changed,
         TicketClosed: on_ticket_closed,

@@ -5,6 +5,7 @@ import contextlib
 
 import structlog
 
+from billing.repository.contacts import forget_passed_over
 from billing.usecases import importing
 from billing.usecases.sealing import seal_behind_writers
 from plazo.runtime.database import OUTAGE
@@ -44,6 +45,19 @@ async def log_imports(runtime: Runtime, stopping: asyncio.Event) -> None:
         except OUTAGE as error:
             log.info("imports_wait", error=str(error) or type(error).__name__)
         await _listen(begun, stopping)
+
+
+async def recall_contacts(runtime: Runtime, stopping: asyncio.Event) -> None:
+    """Have the contacts announced again that were announced to a version of this service that kept none."""
+    while not stopping.is_set():
+        try:
+            if count := await forget_passed_over(runtime.database.system):
+                log.info("contacts_asked_for_again", contacts=count)
+            await stopping.wait()
+        except OUTAGE as error:
+            log.info("contacts_wait", error=str(error) or type(error).__name__)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), _BATCH_SECONDS)
 
 
 async def _listen(written: Wake, stopping: asyncio.Event) -> None:

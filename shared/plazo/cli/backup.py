@@ -54,7 +54,8 @@ def restore(
     source: Annotated[Path, typer.Argument(metavar="FILE", help="what `plazo backup` wrote")],
     data: NewData = Path(".plazo"),
     secrets: Annotated[
-        Path | None, typer.Option("--secrets", help="secrets.json, where the back-up was written without it")
+        Path | None,
+        typer.Option("--secrets", help="secrets.json of the installation: needed without it inside, compared with it"),
     ] = None,
 ) -> None:
     """Make a new data folder from a back-up; then `plazo up --data FOLDER` goes on from there."""
@@ -67,6 +68,12 @@ def restore(
     except OSError as error:
         fail(escape(f"cannot write {data}: {error.strerror or error}"), code=IN_THE_WAY)
     console.print(f"{escape(str(data))} is restored: {_describe(manifest)}", soft_wrap=True)
+    if secrets is None:
+        console.print(
+            "[bold yellow]The file vouched for itself[/], with the key it holds. With --secrets it is compared with "
+            "the secrets.json that you kept elsewhere.",
+            soft_wrap=True,
+        )
     console.print(f"go on with: plazo up --data {escape(str(data))}", soft_wrap=True)
 
 

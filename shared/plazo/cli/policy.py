@@ -14,6 +14,7 @@ from plazo.policy.check import Finding, check_text
 from plazo.policy.diff import Change, diff_policies
 from plazo.policy.document import Policy
 from plazo.policy.load import PolicyInvalid, load_policy
+from plazo.runtime.clock import SystemClock
 
 app = typer.Typer(help="Check, compare and publish policy documents.", no_args_is_help=True)
 
@@ -33,7 +34,7 @@ def check(
     for file in files:
         text = _read(file)
         try:
-            findings = check_text(text, source=str(file))
+            findings = check_text(text, source=str(file), now=SystemClock().now())
             rows = [_finding_row(finding) for finding in findings]
         except PolicyInvalid as invalid:
             rows = [_fault_row(fault) for fault in invalid.faults]

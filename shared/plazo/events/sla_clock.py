@@ -15,9 +15,9 @@ ClockState = Literal["running", "paused", "breached", "met", "missed", "cancelle
 class ClockCopy(BaseModel):
     """A clock as it stands after the event.
 
-    `due_at` is unknown while the clock is paused. `state` is `breached` while it runs on past its due instant,
-    `met` or `missed` once it has stopped. `target` is the duration as the policy words it; `clauses` name what set
-    it.
+    `due_at` is unknown while the clock is paused, and null of one that runs and is never due. `state` is `breached`
+    while it runs on past its due instant, `met` or `missed` once it has stopped. `target` is the duration as the policy
+    words it; `clauses` name what set it.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")

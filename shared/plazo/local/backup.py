@@ -8,13 +8,16 @@ and is asked for when the restored services meet their new, empty streams. Only 
 the dumps read the snapshots afterwards.
 
 Attachments are copied after the snapshots: a file is there before the row that names it. JetStream is not saved.
+
+A restore takes rows and files from a back-up, and nothing that runs: the tables, their functions and rights are made by
+our own migrations, of the version that the back-up names, and the rows loaded by the role that owns them.
 """
 
 import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +31,7 @@ from plazo.events.envelope import SERVICES
 from plazo.kernel.errors import PlazoError
 from plazo.local.archive import (
     FORMAT,
+    SECRETS,
     ArchiveReader,
     ArchiveWriter,
     BackupError,
@@ -38,12 +42,14 @@ from plazo.local.archive import (
 )
 from plazo.local.errors import LocalStackError
 from plazo.local.folder import DataFolder, read_state
+from plazo.local.loading import load_rows
 from plazo.local.postgres import Postgres
 from plazo.local.wheels import find_postgres_home
+from plazo.runtime import migrations
 from plazo.runtime.relay import LOCK
-from plazo.runtime.schema import needed_revision
+from plazo.runtime.schema import known_revisions, needed_revision
 
-_SECRETS = ("secrets.json", "desk.json")
+_SECRETS = (SECRETS, "desk.json")
 _LOCK_WAIT = "60s"
 _TABLES = """
 SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY relname
@@ -72,7 +78,7 @@ async def back_up(data: Path, target: Path, *, with_secrets: bool = True, durabl
         dumps = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=target.parent, prefix=".plazo-backup-")))
         postgres = await stack.enter_async_context(_reach_postgres(data, durable=durable))
         snapshots = await stack.enter_async_context(_common_cut(postgres))
-        databases = await asyncio.gather(*(_describe(snapshots[service]) for service in SERVICES))
+        databases = await asyncio.gather(*(_describe(snapshots[service].connection) for service in SERVICES))
         for service in SERVICES:
             file = dumps / f"{service}.dump"
             await _run(
@@ -83,6 +89,8 @@ async def back_up(data: Path, target: Path, *, with_secrets: bool = True, durabl
             )
             await asyncio.to_thread(archive.add, f"databases/{service}.dump", file)
             file.unlink()
+        postgres.credentials.get("secrets_key")  # the seal's; there since the first start of the services
+        secrets = (data / SECRETS).read_bytes()
         await asyncio.to_thread(_add_files, archive, data, with_secrets=with_secrets)
         manifest = Manifest(
             format=FORMAT,
@@ -91,17 +99,18 @@ async def back_up(data: Path, target: Path, *, with_secrets: bool = True, durabl
             taken_at=max(snapshot.at for snapshot in snapshots.values()),
             databases=dict(zip(SERVICES, databases, strict=True)),
             files=archive.files,
-            encryption_key=fingerprint((data / "secrets.json").read_bytes()),
+            encryption_key=fingerprint(secrets),
         )
-        archive.finish(manifest)
+        archive.finish(manifest, secrets=secrets)
     return manifest
 
 
 async def restore(source: Path, data: Path, *, secrets: Path | None = None, durable: bool = True) -> Manifest:
     """Make the data folder `data`, which must be absent or empty, from the back-up `source`.
 
-    `secrets` is the file `secrets.json` for a back-up that was written without it. An older version is migrated by
-    the next start. The folder appears when it is whole.
+    `secrets` is the file `secrets.json` of the installation: a back-up that was written without it needs it, any other
+    is compared with it. Without `secrets` a back-up that holds its own vouches for itself. An older version is migrated
+    by the next start. The folder appears when it is whole.
 
     :raises BackupError: if `data` is not empty, or `source` is not whole, was altered, or is of a newer version
     :raises LocalStackError: if PostgreSQL cannot be started
@@ -113,16 +122,16 @@ async def restore(source: Path, data: Path, *, secrets: Path | None = None, dura
         raise BackupError(f"{data} is not empty: restore into a new folder")
     with ArchiveReader.open(source) as archive:
         manifest = archive.manifest
-        _refuse_newer(source, manifest)
-        kept_secrets = _read_secrets(source, manifest, secrets)
+        kept_secrets = _checked_secrets(source, archive, secrets)
+        _refuse_strange_versions(source, manifest)
         folder = DataFolder(data.with_name(f".{data.name}.restoring"))
         folder.enter(address="being restored")
         try:
             _clear(folder.path)
             await asyncio.to_thread(archive.extract, folder.path)
-            if kept_secrets is not None:
-                (folder.path / "secrets.json").touch(mode=0o600)
-                (folder.path / "secrets.json").write_bytes(kept_secrets)
+            if not manifest.has_secrets:
+                (folder.path / SECRETS).touch(mode=0o600)
+                (folder.path / SECRETS).write_bytes(kept_secrets)
             await _load(folder.path, manifest, durable=durable)
             _clear(folder.path, only=("databases", "logs"))
         except BaseException:
@@ -177,9 +186,9 @@ async def _common_cut(postgres: Postgres) -> AsyncIterator[dict[str, _Snapshot]]
         yield snapshots
 
 
-async def _connect(postgres: Postgres, service: str) -> asyncpg.Connection:
+async def _connect(postgres: Postgres, service: str, *, user: str = "postgres") -> asyncpg.Connection:
     try:
-        return await asyncpg.connect(postgres.dsn(f"plazo_{service}"), timeout=10)
+        return await asyncpg.connect(postgres.dsn(f"plazo_{service}", user=user), timeout=10)
     except (OSError, asyncpg.PostgresError) as error:
         raise BackupError(f"the database of {service} cannot be reached: {error}") from error
 
@@ -191,10 +200,10 @@ async def _take_snapshot(connection: asyncpg.Connection) -> _Snapshot:
     return _Snapshot(connection=connection, name=row["name"], at=row["at"])
 
 
-async def _describe(snapshot: _Snapshot) -> DumpedDatabase:
+async def _describe(connection: asyncpg.Connection) -> DumpedDatabase:
     return DumpedDatabase(
-        revision=await snapshot.connection.fetchval("SELECT version_num FROM alembic_version"),
-        rows=await _count_rows(snapshot.connection),
+        revision=str(await connection.fetchval("SELECT version_num FROM alembic_version")),
+        rows=await _count_rows(connection),
     )
 
 
@@ -217,35 +226,38 @@ def _walk(folder: Path) -> Iterable[Path]:
     return (file for file in folder.rglob("*") if file.is_file() and "#" not in file.name)
 
 
-def _refuse_newer(source: Path, manifest: Manifest) -> None:
+def _refuse_strange_versions(source: Path, manifest: Manifest) -> None:
     newer = [name for name, database in manifest.databases.items() if database.revision > needed_revision(name)]
     if newer:
         raise BackupError(
             f"{source} was taken by a newer version, plazo {manifest.plazo} "
             f"({', '.join(f'{name} at {manifest.databases[name].revision}' for name in newer)}): restore it with that"
         )
+    for name, database in manifest.databases.items():
+        if database.revision not in known_revisions(name):
+            raise BackupError(f"{source} was altered: there never was a version {database.revision} of {name}")
 
 
-def _read_secrets(source: Path, manifest: Manifest, secrets: Path | None) -> bytes | None:
-    """Return the `secrets.json` that a back-up needs beside it, if it needs one."""
-    if manifest.has_secrets and secrets is not None:
-        raise BackupError(f"{source} holds its own secrets: leave --secrets out")
-    if manifest.has_secrets:
-        return None
-    if secrets is None:
-        raise BackupError(
-            f"{source} was written without secrets: name the secrets.json of that installation with --secrets"
-        )
-    try:
-        content = secrets.read_bytes()
-    except OSError as error:
-        raise BackupError(f"cannot read {secrets}: {error.strerror or error}") from error
-    if fingerprint(content) != manifest.encryption_key:
-        raise BackupError(
-            f"{secrets} is not the secrets.json of the installation that {source} was taken from: its encryption key "
-            "is another or missing"
-        )
-    return content
+def _checked_secrets(source: Path, archive: ArchiveReader, given: Path | None) -> bytes:
+    """Return the `secrets.json` for a back-up, when its manifest is the one that was sealed with it."""
+    if given is None:
+        if not archive.manifest.has_secrets:
+            raise BackupError(
+                f"{source} was written without secrets: name the secrets.json of that installation with --secrets"
+            )
+        secrets = archive.own_secrets()
+    else:
+        try:
+            secrets = given.read_bytes()
+        except OSError as error:
+            raise BackupError(f"cannot read {given}: {error.strerror or error}") from error
+        if fingerprint(secrets) != archive.manifest.encryption_key:
+            raise BackupError(
+                f"{given} is not the secrets.json of the installation that {source} was taken from: its encryption key "
+                "is another or missing"
+            )
+    archive.check_seal(secrets)
+    return secrets
 
 
 def _clear(folder: Path, *, only: Iterable[str] | None = None) -> None:
@@ -263,6 +275,9 @@ async def _load(data: Path, manifest: Manifest, *, durable: bool) -> None:
     postgres = Postgres(data, durable=durable)
     try:
         await postgres.start()
+        for service in SERVICES:  # one after the other: the migration tools are the whole process's
+            urls = await postgres.create_database(service)
+            await migrations.upgrade(service, dsn=urls.owner, to=manifest.databases[service].revision)
         async with asyncio.TaskGroup() as group:
             for service in SERVICES:
                 group.create_task(_load_database(postgres, service, manifest.databases[service]))
@@ -273,31 +288,27 @@ async def _load(data: Path, manifest: Manifest, *, durable: bool) -> None:
 
 
 async def _load_database(postgres: Postgres, service: str, described: DumpedDatabase) -> None:
-    await postgres.create_database(service)
-    dump = str(postgres.cluster.with_name("databases") / f"{service}.dump")
-    await _run(postgres, f"plazo_{service}", "pg_restore", "--exit-on-error", "--no-password", "--jobs=2", dump)
-    await _settle_loaded(postgres, service, described)
-
-
-async def _settle_loaded(postgres: Postgres, service: str, described: DumpedDatabase) -> None:
-    """Check that all rows are there, and let the database find its way in its new cluster."""
-    connection = await _connect(postgres, service)
+    """Load the rows of a service, see that all are there, and let the database find its way in its new cluster."""
+    connection = await _connect(postgres, service, user=f"{service}_owner")
     try:
-        found = await _count_rows(connection)
+        await load_rows(connection, postgres.cluster.with_name("databases") / f"{service}.dump")
+        found = await _describe(connection)
+        if found != described:
+            raise BackupError(f"the database of {service} was not loaded whole: {_difference(described, found)}")
         if await connection.fetchval("SELECT to_regprocedure('after_restore()') IS NOT NULL"):
             await connection.execute("SELECT after_restore()")
         await connection.execute("ANALYZE")
     finally:
         await connection.close()
-    if found != described.rows:
-        raise BackupError(f"the database of {service} was not loaded whole: {_difference(described.rows, found)}")
 
 
-def _difference(expected: Mapping[str, int], found: Mapping[str, int]) -> str:
+def _difference(expected: DumpedDatabase, found: DumpedDatabase) -> str:
+    if found.revision != expected.revision:
+        return f"it is at {found.revision} instead of {expected.revision}"
     return ", ".join(
-        f"{table} has {found.get(table)} rows instead of {expected.get(table)}"
-        for table in sorted({*expected, *found})
-        if expected.get(table) != found.get(table)
+        f"{table} has {found.rows.get(table)} rows instead of {expected.rows.get(table)}"
+        for table in sorted({*expected.rows, *found.rows})
+        if expected.rows.get(table) != found.rows.get(table)
     )
 
 

@@ -1,6 +1,7 @@
 """Terms agreed in a contract: they speak before the policy, and the policy before the defaults. SKE-12"""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -8,6 +9,7 @@ from pydantic import Field
 from plazo.kernel.errors import Fault
 from plazo.policy.charging import Rate
 from plazo.policy.document import Policy
+from plazo.policy.horizon import never_due
 from plazo.policy.load import parse_policy
 from plazo.policy.promises import PauseRule, StopRule, TargetRule
 from plazo.policy.rules import Count, Line, Section
@@ -46,13 +48,16 @@ def with_agreed(policy: Policy, agreed: AgreedTerms | None) -> Policy:
     return policy.model_copy(update={table: getattr(agreed, table) + getattr(policy, table) for table in _TABLES})
 
 
-def agreed_faults(policy: Policy, agreed: Mapping[str, Any]) -> list[Fault]:
-    """Return what is wrong with agreed terms under a policy: names it does not know, calendars it does not have.
+def agreed_faults(policy: Policy, agreed: Mapping[str, Any], *, now: datetime) -> list[Fault]:
+    """Return what is wrong with agreed terms: names that their policy does not know, targets that are never due.
 
-    `agreed` is the JSON of :class:`AgreedTerms`; pointers are relative to it.
+    `agreed` is the JSON of :class:`AgreedTerms`; pointers are relative to it. `now` is the present of who agrees.
     """
     document = policy.model_dump(mode="json", exclude_defaults=True)
     for table in _TABLES:
         document[table] = [*agreed.get(table, ()), *document.get(table, ())]
-    _, faults = parse_policy(document)
-    return faults
+    whole, faults = parse_policy(document)
+    if whole is None or faults:
+        return faults
+    own = whole.targets[: len(agreed.get("targets", ()))]
+    return list(never_due(whole.model_copy(update={"targets": own}), now=now))

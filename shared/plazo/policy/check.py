@@ -1,20 +1,26 @@
-"""Check a policy that loads: combinations no rule covers, rules never reached, clauses not honored, readings taken."""
+"""Check a policy that loads: combinations no rule covers, rules never reached, clauses not honored, readings taken.
+
+`now` is the present of whoever checks: the targets are tried from there.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from plazo.kernel.kept import Kept
 from plazo.policy.clauses import clauses_of
 from plazo.policy.document import CUSTOMER, Policy
 from plazo.policy.facts import Fact
+from plazo.policy.horizon import never_due
 from plazo.policy.load import load_with_lines
 from plazo.policy.promises import TARGET_KINDS, PauseRule, StopRule
+from plazo.policy.read_yaml import Parsed
 from plazo.policy.references import check_references, facts_of, used_names
 from plazo.policy.rules import Rule
 from plazo.policy.tables import Examination, describe, examine
 
-FindingKind = Literal["reference", "gap", "unreached", "unused", "uncited", "reading"]
+FindingKind = Literal["reference", "gap", "unreached", "never_due", "unused", "uncited", "reading"]
 _SHOWN_GAPS = 10
 
 
@@ -29,8 +35,13 @@ class Finding:
     line: int | None = None
 
 
-def check_policy(policy: Policy, *, line_of: Callable[[str], int | None] | None = None) -> list[Finding]:
+def check_policy(policy: Policy, *, now: datetime, line_of: Callable[[str], int | None] | None = None) -> list[Finding]:
     """List what is wrong or noteworthy in a policy; `line_of` finds the line of a pointer where there is a file."""
+    return [*_check_words(policy, line_of=line_of), *_check_horizon(policy, now=now, line_of=line_of)]
+
+
+def _check_words(policy: Policy, *, line_of: Callable[[str], int | None] | None) -> list[Finding]:
+    """List what a policy says by itself, whatever the time."""
     data = policy.model_dump(mode="json")
     findings = [
         *(Finding("reference", "error", fault.pointer, fault.message) for fault in check_references(data)),
@@ -44,22 +55,38 @@ def check_policy(policy: Policy, *, line_of: Callable[[str], int | None] | None 
     return [Finding(one.kind, one.severity, one.pointer, one.message, line_of(one.pointer)) for one in findings]
 
 
-def check_text(text: str, *, source: str = "policy.yaml") -> list[Finding]:
+def _check_horizon(policy: Policy, *, now: datetime, line_of: Callable[[str], int | None] | None) -> Iterator[Finding]:
+    for fault in never_due(policy, now=now):
+        line = line_of(fault.pointer) if line_of else None
+        yield Finding("never_due", "error", fault.pointer, fault.message, line)
+
+
+def check_text(text: str, *, now: datetime, source: str = "policy.yaml") -> list[Finding]:
     """Load a policy document and list what is wrong or noteworthy in it, with lines.
 
     :raises PolicyInvalid: if it does not load
     """
     policy, parsed = load_with_lines(text, source=source)
-    return check_policy(policy, line_of=parsed.line_of)
+    return check_policy(policy, now=now, line_of=parsed.line_of)
 
 
-def _load_and_check(text: str) -> tuple[Policy, tuple[Finding, ...]]:
-    """Return a policy document and what its check found. :raises PolicyInvalid: if it does not load"""
+def checked_policy(text: str, *, now: datetime) -> tuple[Policy, tuple[Finding, ...]]:
+    """Return a policy document and what its check found; read texts are kept at hand.
+
+    :raises PolicyInvalid: if it does not load
+    """
+    policy, found, targets = _read_policy(text)
+    return policy, (*found, *_check_horizon(policy, now=now, line_of=targets.line_of))
+
+
+def _load_and_check(text: str) -> tuple[Policy, list[Finding], Parsed]:
+    """Return a policy document, what it says by itself, and the lines of its targets."""
     policy, parsed = load_with_lines(text)
-    return policy, tuple(check_policy(policy, line_of=parsed.line_of))
+    targets = {pointer: line for pointer, line in parsed.lines.items() if pointer.startswith("/targets")}
+    return policy, _check_words(policy, line_of=parsed.line_of), Parsed(lines=targets)
 
 
-checked_policy = Kept(_load_and_check, most=3_000_000)  # reading takes tenths of a second
+_read_policy = Kept(_load_and_check, most=3_000_000)  # reading takes tenths of a second
 
 
 def _check_tables(policy: Policy, facts: Mapping[str, Fact]) -> Iterator[Finding]:

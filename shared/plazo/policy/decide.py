@@ -7,6 +7,7 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar
 from plazo.calendar import Calendar, HolidayLayer, parse_calendar
 from plazo.kernel.errors import NotFound
 from plazo.policy.document import CUSTOMER, CalendarEntry, Policy
+from plazo.policy.intake import AcceptanceRule
 from plazo.policy.promises import PauseRule, StopRule, TargetRule
 from plazo.policy.rules import ClockKind, Reading, ReadingOrName, Rule, TargetKind, parse_bound, text_of
 
@@ -98,6 +99,15 @@ def first_for_kind(rules: Sequence[KindRule], kind: ClockKind, facts: Facts) -> 
         if kind in rule.kinds and matches(rule.when, facts):
             return Match(index, rule)
     return None
+
+
+def rule_against_unauthorized(policy: Policy, facts: Facts) -> AcceptanceRule | None:
+    """Find the rule that takes nothing from who is not authorized, where it is taken from who is. EXP-01"""
+    refused = first_match(policy.intake.acceptance, {**facts, "authorized": False})
+    if refused is None or refused.rule.accept is True:
+        return None
+    taken = first_match(policy.intake.acceptance, {**facts, "authorized": True})
+    return refused.rule if taken is None or taken.rule.accept is True else None
 
 
 def is_met_by(policy: Policy, kind: ClockKind, facts: Facts) -> bool:

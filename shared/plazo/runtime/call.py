@@ -83,6 +83,10 @@ class Call:
             claim=claim,
         )
 
+    def hold_stream(self) -> None:
+        """Count this request as an open stream until it is over. :raises TooManyRequests: if there are enough"""
+        self.request.state.leaving.append(self.runtime.limits.hold_stream(self.principal))
+
     async def settle(self, *about: UUID) -> bool:
         """Honor `Prefer: wait=N`: wait until the change about some aggregates has settled everywhere.
 
@@ -138,7 +142,7 @@ def allow(*roles: Role, reads_body: bool = True, recorded: bool | None = None) -
         if not hasattr(state, "principal"):
             state.principal = await runtime.admit(request.headers.get("authorization"), now=runtime.clock.now())
             state.is_admitted, state.is_customer = True, state.principal.role is Role.REQUESTER
-            state.leaving.append(runtime.limits.hold(state.principal.desk_id))
+            state.leaving.append(runtime.limits.hold(state.principal))
         principal: Principal = state.principal
         if principal.role not in roles:
             wanted = " or ".join(sorted(role.value for role in roles))

@@ -65,7 +65,8 @@ class Principal:
     """A known caller. `clock_at` is the present of its desk if that is a sandbox.
 
     `scopes` are the services it may read or write, None for all. `valid_until` is set for an access token: its end. A
-    key may be revoked or rotated at any time, and is asked for by the hash of the secret that came.
+    key may be revoked or rotated at any time, and is asked for by the hash of the secret that came; `key_expires_at` is
+    its end, if it has one.
     """
 
     desk_id: UUID
@@ -78,12 +79,26 @@ class Principal:
     clock_at: datetime | None
     scopes: tuple[str, ...] | None = None
     valid_until: datetime | None = None
+    key_expires_at: datetime | None = None
     secret_hash: str | None = field(default=None, repr=False)
 
     def has_scope(self, service: str, access: str) -> bool:
         """Tell whether it may `read` or `write` at a service; who may write may read."""
         name = service.replace("_", "-")
         return self.scopes is None or f"{name}:{access}" in self.scopes or f"{name}:write" in self.scopes
+
+    def covers(self, scopes: Sequence[str] | None) -> bool:
+        """Tell whether it may do all that a key with these scopes may; None are all there are."""
+        if self.scopes is None or scopes is None:
+            return self.scopes is None
+        return all(self.has_scope(*scope.split(":")) for scope in scopes)
+
+    def outlasts(self, expires_at: datetime | None) -> bool:
+        """Tell whether its key is valid as long as one with this end; None is no end.
+
+        An access token's own end does not count: its person is given the next one for as long as the provider wants.
+        """
+        return self.key_expires_at is None or (expires_at is not None and expires_at <= self.key_expires_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +137,7 @@ def parse_token(authorization: str | None) -> tuple[str, str]:
     """Return key id and secret from an `Authorization` header. :raises Unauthenticated: saying what was expected"""
     scheme, _, token = (authorization or "").partition(" ")
     parts = token.strip().split("_", 2)
-    if scheme.lower() != "bearer" or len(parts) != 3 or parts[0] != _PREFIX:
+    if scheme.lower() != "bearer" or len(parts) != 3 or parts[0] != _PREFIX or not parts[1].isalnum():
         raise Unauthenticated("expected the header `Authorization: Bearer plz_…` with an API key of this desk")
     return parts[1], parts[2]
 
@@ -159,6 +174,7 @@ async def authenticate(
         sandbox=row["sandbox"],
         clock_at=row["clock_at"],
         scopes=None if row["scopes"] is None else tuple(row["scopes"]),
+        key_expires_at=row["expires_at"],
         secret_hash=given,
     )
 

@@ -1,19 +1,45 @@
 """Types of what comes in over HTTP: strict where a wrong guess would cost somebody money."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 from pydantic.json_schema import WithJsonSchema
 
 from plazo.kernel.errors import PlazoError
 from plazo.kernel.time import parse_instant
+
+_MOST_UNKNOWN = 20
+_MOST_ENTRIES: dict[type, int] = {list: 10_000, dict: 1000}  # no input takes more
 
 
 class Input(BaseModel):
     """A request body: unknown fields are refused, nothing is converted silently."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_no_heap(cls: type[Self], given: Any) -> Any:
+        # Each entry may be a fault of its own: to put tens of thousands into words would hold up everybody else.
+        if not isinstance(given, dict):
+            return given
+        known = len(cls.model_fields)
+        if len(given) > known + _MOST_UNKNOWN and cls.model_config.get("extra") == "forbid":
+            raise ValueError(f"expected no more than the {known} fields that are known here, got {len(given)}")
+        for name, value in given.items():
+            most = _MOST_ENTRIES.get(type(value))
+            if most is not None and len(value) > most:
+                raise ValueError(f"{name[:100]}: expected at most {most} entries, got {len(value)}")
+        return given
 
 
 class View(BaseModel):

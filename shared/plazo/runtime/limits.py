@@ -8,7 +8,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from math import ceil
 from time import monotonic
-from uuid import UUID
 
 from plazo.kernel.errors import Kind, PlazoError
 from plazo.runtime.identity import Principal
@@ -56,12 +55,12 @@ class Shares:
     """How much of a process each name holds at once, `most` at the most."""
 
     def __init__(self, most: int) -> None:
-        self._most = most
+        self.most = most
         self._held: dict[object, int] = {}
 
     def is_full(self, name: object) -> bool:
         """Tell whether a name holds all it may."""
-        return self._held.get(name, 0) >= self._most
+        return self._held.get(name, 0) >= self.most
 
     def enter(self, name: object) -> None:
         """Hold one more."""
@@ -74,6 +73,34 @@ class Shares:
             self._held[name] = left
 
 
+class _KeyAndDesk:
+    """A share of each key within the share of its desk: one caller does not shut out the others."""
+
+    def __init__(self, what: str, doing: str, *, of_key: int, of_desk: int, retry_after_seconds: int) -> None:
+        self._what, self._doing = what, doing
+        self._keys, self._desks = Shares(of_key), Shares(of_desk)
+        self._retry_after_seconds = retry_after_seconds
+
+    def hold(self, principal: Principal) -> Callable[[], None]:
+        """Hold one until what is returned is called. :raises TooManyRequests: where there is none to hold"""
+        desk, key = principal.desk_id, (principal.desk_id, principal.key_id)
+        for shares, name, whose in ((self._keys, key, "this key"), (self._desks, desk, "this desk")):
+            if shares.is_full(name):
+                raise TooManyRequests(
+                    f"as many {self._what} of {whose} are {self._doing} as may be at once, {shares.most} in a process; "
+                    f"come back in {self._retry_after_seconds} s",
+                    details={"retry_after_seconds": self._retry_after_seconds},
+                )
+        self._keys.enter(key)
+        self._desks.enter(desk)
+
+        def leave() -> None:
+            self._keys.leave(key)
+            self._desks.leave(desk)
+
+        return leave
+
+
 class RequestLimits:
     """The limits of a process: of each caller, and of each desk."""
 
@@ -82,21 +109,35 @@ class RequestLimits:
         burst = settings.request_burst_seconds
         self._keys = Buckets(per_second=of_key, burst=of_key * burst)
         self._desks = Buckets(per_second=of_desk, burst=of_desk * burst)
-        self._at_once = Shares(settings.concurrent_requests_of_one)
+        self._at_once = _KeyAndDesk(
+            "requests",
+            "being answered",
+            of_key=settings.concurrent_requests_of_key,
+            of_desk=settings.concurrent_requests_of_one,
+            retry_after_seconds=1,
+        )
+        self._streams = _KeyAndDesk(
+            "streams",
+            "open",
+            of_key=settings.streams_of_key,
+            of_desk=settings.streams_of_desk,
+            retry_after_seconds=10,
+        )
         self._seconds = seconds
 
-    def hold(self, desk_id: UUID) -> Callable[[], None]:
-        """Count a request of a desk as being answered, until what is returned is called.
+    def hold(self, principal: Principal) -> Callable[[], None]:
+        """Count a request as being answered, until what is returned is called.
 
-        :raises TooManyRequests: if the desk has as many under way as it may, streams included
+        :raises TooManyRequests: if the key or its desk has as many under way as it may, streams included
         """
-        if self._at_once.is_full(desk_id):
-            raise TooManyRequests(
-                "as many requests of this desk are being answered as may be at once; come back in 1 s",
-                details={"retry_after_seconds": 1},
-            )
-        self._at_once.enter(desk_id)
-        return lambda: self._at_once.leave(desk_id)
+        return self._at_once.hold(principal)
+
+    def hold_stream(self, principal: Principal) -> Callable[[], None]:
+        """Count a stream as open, until what is returned is called. It is a request that is being answered as well.
+
+        :raises TooManyRequests: if the key or its desk has as many open as it may
+        """
+        return self._streams.hold(principal)
 
     def take(self, principal: Principal) -> None:
         """Count a request. :raises TooManyRequests: saying when to come back"""

@@ -1,9 +1,21 @@
 """Structured logs: one JSON object a line, with the request, desk and event they belong to."""
 
 import logging
+import re
 import sys
 
 import structlog
+
+# Words, numbers and ids. What else stands in a path may be a secret, such as the token of a link.
+_TELLING = re.compile(
+    r"[a-z][a-z_.-]{0,23}|v\d|\d{1,12}|[0-9a-f]{12}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|"
+)
+_LONGEST_PATH = 500
+
+
+def told_path(path: str) -> str:
+    """Return the path of a request as logs may tell it: with `*` for whatever may be secret."""
+    return "/".join(part if _TELLING.fullmatch(part) else "*" for part in path.split("/"))[:_LONGEST_PATH]
 
 
 def configure(*, service: str, level: str) -> None:

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from plazo.kernel.errors import Fault, Kind, PlazoError
 from plazo.runtime.database import OUTAGE
+from plazo.runtime.logs import told_path
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +71,10 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
+#: A fault of ours, or pydantic's complaint.
+AnyFault = Fault | FaultModel | dict[str, Any]
+
+
 def problem_response(
     request: Request,
     *,
@@ -77,7 +82,7 @@ def problem_response(
     code: str,
     detail: str,
     clause: str | None = None,
-    errors: Sequence[Fault | FaultModel] = (),
+    errors: Sequence[AnyFault] = (),
     headers: dict[str, str] | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> JSONResponse:
@@ -97,21 +102,24 @@ def problem_response(
     )
 
 
-def listed(faults: Sequence[Fault | FaultModel], *, most: int = 100) -> list[FaultModel] | None:
+def listed(faults: Sequence[AnyFault], *, most: int = 100) -> list[FaultModel] | None:
     """Return faults as a problem lists them: the first ones, shortened, and of the rest how many there are."""
-    shown = [
-        FaultModel(
-            pointer=None if fault.pointer is None else fault.pointer[:_LONGEST],
-            parameter=fault.parameter and fault.parameter[:_LONGEST] if isinstance(fault, FaultModel) else None,
-            message=fault.message[:_LONGEST],
-            line=fault.line,
-            clause=fault.clause,
-        )
-        for fault in faults[:most]
-    ]
+    shown = [_shown(fault) for fault in faults[:most]]
     if len(faults) > most:
         shown.append(FaultModel(pointer="", message=f"and {len(faults) - most} more faults"))
     return shown or None
+
+
+def _shown(fault: AnyFault) -> FaultModel:
+    if isinstance(fault, dict):
+        fault = validation_fault(fault)
+    return FaultModel(
+        pointer=None if fault.pointer is None else fault.pointer[:_LONGEST],
+        parameter=fault.parameter and fault.parameter[:_LONGEST] if isinstance(fault, FaultModel) else None,
+        message=fault.message[:_LONGEST],
+        line=fault.line,
+        clause=fault.clause,
+    )
 
 
 def _escape(part: object) -> str:
@@ -155,7 +163,7 @@ def _on_invalid_request(request: Request, error: Exception) -> JSONResponse:
         status=422,
         code="invalid-input",
         detail="the request has faults; each is listed under errors",
-        errors=[validation_fault(fault) for fault in faults],
+        errors=faults,
     )
 
 
@@ -248,7 +256,7 @@ def _on_rejected_value(request: Request, error: Exception) -> JSONResponse:
 
 
 def _on_bug(request: Request, error: Exception) -> JSONResponse:
-    log.error("unexpected_error", path=request.url.path, exc_info=error)
+    log.error("unexpected_error", path=told_path(request.url.path), exc_info=error)
     return problem_response(
         request, status=500, code="internal-error", detail="something unexpected went wrong; nothing was changed"
     )

@@ -11,10 +11,15 @@ class NotMigrated(Exception):
     """The database is not yet at the version that this program needs."""
 
 
-def needed_revision(service: str) -> str:
-    """Return the revision of the newest migration of `service`: files are named `<revision>_<slug>.py`."""
+def known_revisions(service: str) -> frozenset[str]:
+    """Return the revisions of all migrations of `service`: files are named `<revision>_<slug>.py`."""
     folder = resources.files(service) / "migrations" / "versions"
-    return max(file.name.partition("_")[0] for file in folder.iterdir() if file.name[:1].isdigit())
+    return frozenset(file.name.partition("_")[0] for file in folder.iterdir() if file.name[:1].isdigit())
+
+
+def needed_revision(service: str) -> str:
+    """Return the revision of the newest migration of `service`."""
+    return max(known_revisions(service))
 
 
 async def require_migrated(connection: asyncpg.Connection | asyncpg.Pool, *, service: str) -> None:

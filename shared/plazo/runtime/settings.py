@@ -123,6 +123,9 @@ class Settings(BaseSettings):
     concurrent_requests_of_one: int = Field(
         default=500, ge=1, description="how many of them may be one desk's, or come from one address"
     )
+    concurrent_requests_of_key: int = Field(default=125, ge=1, description="how many of them may be one caller's")
+    streams_of_key: int = Field(default=10, ge=1, description="streams that one caller may have open at a process")
+    streams_of_desk: int = Field(default=200, ge=1, description="streams that one desk may have open at a process")
     refusals_per_second_of_address: int = Field(
         default=5,
         ge=1,

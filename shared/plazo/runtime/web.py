@@ -25,6 +25,7 @@ from plazo.runtime.headers import SecurityHeaders, documentation_policy
 from plazo.runtime.idempotency import Replayed
 from plazo.runtime.identity import Principal
 from plazo.runtime.links import add_links
+from plazo.runtime.logs import told_path
 from plazo.runtime.service import Runtime, Service
 from plazo.runtime.settings import Settings
 
@@ -125,7 +126,7 @@ class RequestContext:
                     log.info(
                         "request",
                         method=scope["method"],
-                        path=scope["path"],
+                        path=told_path(scope["path"]),
                         status=status,
                         address=caller_address(scope),
                         **({} if caller is None else {"desk": str(caller.desk_id), "key": caller.key_id}),
@@ -197,6 +198,7 @@ def create_app(service: Service, *, settings: Settings | None = None, clock: Clo
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # it would send people past the gateway's prefix
         responses=problems.RESPONSES,
         telemetry={"operation_spans": False},
         generate_unique_id_function=lambda route: route.name,

@@ -1,6 +1,11 @@
 """Billing as its callers see it, behind the gateway and together with tickets."""
 
+from uuid import UUID
+
 import pytest
+from harness import eventually
+
+from billing.repository.contacts import forget_passed_over
 
 ONE_HOUR_AGO = "2026-05-04T12:00:00Z"
 
@@ -226,3 +231,61 @@ async def test_who_may_do_what(desk, contract, house):
         await client.refused(404, "GET", f"/v1/accounts/{account['account_id']}")
         await client.refused(404, "GET", f"/v1/accounts/{account['account_id']}/entries")
     await other_desk.refused(404, "POST", "/v1/work", json=work(ticket))
+
+
+async def test_work_of_before_the_contract_is_refused(desk, contract):
+    await top_up(desk, contract, 7)
+    ticket = await desk.open_ticket(contract)
+    # valid from 2020-01-01 in Caracas, where it is four hours later than in UTC that the year begins
+    for started_at in ("1970-01-02T00:00:00Z", "2020-01-01T03:59:59Z"):
+        problem = await desk.admin.refused(422, "POST", "/v1/work", json=work(ticket, started_at=started_at))
+        assert [one["pointer"] for one in problem["errors"]] == ["/started_at"]
+        assert "valid from 2020-01-01 (2020-01-01T04:00:00Z)" in problem["errors"][0]["message"]
+    await desk.admin.ok("POST", "/v1/work", json=work(ticket, started_at="2020-01-01T04:00:00Z"))
+
+
+async def test_who_may_not_ask_any_more_accepts_no_quote(desk, contract):
+    await top_up(desk, contract, 7)
+    ticket = await desk.open_ticket(contract, channel="portal")
+    about = {"customer_id": contract["customer_id"], "name": "Luis", "emails": ["luis@example.com"]}
+    luis = await desk.admin.ok("POST", "/v1/contacts", json=about | {"authorized": True})
+    his = await desk.key("requester", contact_id=luis["contact_id"])
+    customers = await desk.key("requester", customer_id=contract["customer_id"])
+
+    async def accept(by):
+        offer = {
+            "ticket_id": ticket["ticket_id"],
+            "minutes": 30,
+            "description": "x",
+            "valid_until": "2026-06-01T00:00:00Z",
+        }
+        quote = await desk.admin.ok("POST", "/v1/quotes", json=offer)
+        answer = await by.post(f"/v1/quotes/{quote['quote_id']}/accept", json={})
+        return answer.status_code, answer.json()
+
+    assert (await accept(his))[0] == 200
+    await desk.admin.ok("POST", f"/v1/contacts/{luis['contact_id']}/withdrawals", json={})
+    await desk.settled()
+    status, problem = await accept(his)
+    assert (status, problem["type"]) == (403, "urn:plazo:problem:contact-not-authorized")
+    reply = await his.refused(403, "POST", f"/v1/tickets/{ticket['ticket_id']}/replies", json={"text": "sí"})
+    assert (reply["type"], reply["detail"], reply["clause"]) == (problem["type"], problem["detail"], problem["clause"])
+    available = (await main_account(desk, contract))["available"]
+    assert (await accept(customers))[0] == 200
+    assert (await main_account(desk, contract))["available"] == available - 1
+
+    # A version of this service that kept no contacts had passed over what was announced of them.
+    runtime = desk.house.runtime("billing")
+    await runtime.database.system.execute("DELETE FROM contact WHERE contact_id = $1", UUID(luis["contact_id"]))
+    assert (await accept(his))[0] == 200
+    assert await forget_passed_over(runtime.database.system) >= 1
+    missed = runtime.consumers["tickets"].missed
+    missed._compare_at = 0.0
+
+    async def is_known():
+        return await desk.house.fetch("billing", "SELECT FROM contact WHERE contact_id = $1", UUID(luis["contact_id"]))
+
+    await eventually(is_known)
+    await desk.settled()
+    assert (await accept(his))[0] == 403
+    assert await forget_passed_over(runtime.database.system) == 0

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import json
+import threading
 from datetime import timedelta
 
 import pytest
 
+from billing.domain.work_lines import read_lines
 from billing.repository import imports
 from billing.schemas.timesheets import ImportCreate, TimerCreate, TimerStop
 from billing.usecases import importing, timing
@@ -96,11 +98,12 @@ async def test_an_import_logs_what_it_can_and_says_what_it_refused(ledgers):
         line("A-5", started_at="2027-01-01T00:00:00Z"),
         line("A-6", facts={"location": "on_site"}),
         line(""),
+        line("A-7", started_at="1970-01-02T00:00:00Z"),
     ]
 
     done = await run_import(ledgers, lines)
 
-    assert (done.total, done.logged, done.known, done.refused) == (8, 2, 1, 5)
+    assert (done.total, done.logged, done.known, done.refused) == (9, 2, 1, 6)
     assert (done.state, done.ended_at) == ("done", ledgers.now)
     assert [(one.line, one.code) for one in done.refusals] == [
         (4, "invalid-input"),
@@ -108,13 +111,32 @@ async def test_an_import_logs_what_it_can_and_says_what_it_refused(ledgers):
         (6, "invalid-input"),
         (7, "quote-required"),
         (8, "invalid-input"),
+        (9, "invalid-input"),
     ]
+    assert done.refusals[-1].faults[0].startswith("/started_at: expected work under the contract, which is valid from")
     assert await ledgers.balances(contract) == {"main credit_unit": 8}
 
     again = await run_import(ledgers, lines[:3])  # sent once more
 
     assert (again.logged, again.known) == (0, 3)
     assert await ledgers.balances(contract) == {"main credit_unit": 8}
+
+
+async def test_an_import_that_is_too_long_is_not_read_to_its_end_nor_by_the_loop(ledgers, monkeypatch):
+    read = []
+
+    def watch(*asked):
+        for line in read_lines(*asked):
+            read.append(threading.current_thread())
+            yield line
+
+    monkeypatch.setattr(importing, "read_lines", watch)
+    body = ImportCreate(format="jsonl", content="{}\n" * 40_000)
+    with pytest.raises(InvalidInput) as refused:
+        await importing.begin_import(ledgers.uow(), body=body, imported_by="integration: sheet")
+    assert refused.value.faults[0].message == "expected 1 to 10000 lines of work, got more"
+    assert len(read) == importing.MOST_LINES + 1
+    assert threading.main_thread() not in read
 
 
 async def test_an_import_goes_on_where_a_process_died(ledgers):

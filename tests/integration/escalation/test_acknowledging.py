@@ -9,7 +9,8 @@ from bs4 import BeautifulSoup
 from harness import Client
 from integration.escalation.alone import MONDAY, Alone, Desk
 
-from plazo.events import sla_clock
+from plazo.events import sla_clock, tickets
+from plazo.runtime.identity import new_key
 
 HOUR = timedelta(hours=1)
 BROWSER = {"Accept": "text/html,application/xhtml+xml", "Authorization": ""}
@@ -51,6 +52,19 @@ class TestLink:
         done = BeautifulSoup(again.text, "html.parser")
         assert done.find("form") is None
         assert "lea@example.com, 2026-05-04 13:00 UTC" in done.find(role="status").text
+
+    async def test_is_not_shown_to_a_key_that_may_only_read(self, alone: Alone, own_desk: Desk) -> None:
+        _, message = await warned_lead(own_desk)
+        made = new_key()
+        key = tickets.KeyCopy(key_id=made.key_id, secret_hash=made.secret_hash, role="manager", label="reader")
+        await own_desk.hear(tickets.KeyIssued(key=key, scopes=("escalation:read",)), about=own_desk.desk_id)
+        pages = {}
+        for caller in (own_desk.admin, alone.client(made.token)):
+            shown = await caller.ok("GET", f"/v1/messages/{message['message_id']}")
+            page = await caller.get(f"/v1/mailbox/{message['message_id']}", headers={"Accept": "text/html"})
+            pages[shown["acknowledge_path"]] = "/v1/acknowledgements/" in page.text
+
+        assert pages == {message["acknowledge_path"]: True, None: False}
 
     async def test_a_page_may_load_nothing_and_run_nothing(self, alone: Alone, own_desk: Desk) -> None:
         _, message = await warned_lead(own_desk)

@@ -32,7 +32,14 @@ ONLY_GROW = {
 }
 # From what else a request may delete: lists that people keep, and what waits for somebody and then no longer does.
 DELETES = {
-    "tickets": {"contact_email", "inbox_waiting", "intake_address", "saved_view", "unneeded_object"},
+    "tickets": {
+        "contact_email",
+        "inbox_waiting",
+        "intake_address",
+        "saved_view",
+        "unconfirmed_email",
+        "unneeded_object",
+    },
     "sla_clock": {"inbox_waiting"},
     "escalation": {"contact", "inbox_waiting"},
     "billing": {"draw", "inbox_waiting", "unsealed", "work_import_line"},

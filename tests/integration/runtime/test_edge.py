@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+import structlog
 from fastapi import APIRouter
 from harness import Client, DeskUnderTest, House, eventually
 from integration.runtime.annex import NOW, Annex
@@ -166,7 +167,7 @@ async def test_desk_has_its_share_of_what_is_answered_at_once(annex: Annex):
         far = httpx.ASGITransport(app=greedy._transport.app, client=("192.0.2.9", 1))
         async with Client(transport=far, base_url="http://annex", headers=other.headers) as neighbour:
             held = [asyncio.ensure_future(greedy.get("/held")) for _ in range(2)]
-            inside = far.app.state.runtime.limits._at_once._held
+            inside = far.app.state.runtime.limits._at_once._desks._held
 
             async def two_are_held() -> bool:
                 return list(inside.values()) == [2]
@@ -179,6 +180,50 @@ async def test_desk_has_its_share_of_what_is_answered_at_once(annex: Annex):
             await neighbour.ok("GET", "/open")
             assert {answer.status_code for answer in await asyncio.gather(*held)} == {200}
             await greedy.ok("GET", "/v1/desk")
+
+
+async def test_key_has_its_share_of_what_its_desk_may_have_at_once(annex: Annex):
+    async with small_service(annex, concurrent_requests_of_key=2) as (greedy, _):
+        issued = await greedy.ok("POST", "/v1/keys", json={"role": "agent", "label": "x"})
+        colleague = {"Authorization": f"Bearer {issued['api_key']}"}
+        held = [asyncio.ensure_future(greedy.get("/held")) for _ in range(2)]
+        inside = greedy._transport.app.state.runtime.limits._at_once._keys._held
+
+        async def two_are_held() -> bool:
+            return 2 in inside.values()
+
+        await eventually(two_are_held)
+        answer = await greedy.get("/v1/desk")
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+        assert "this key" in answer.json()["detail"]
+        await greedy.ok("GET", "/v1/desk", headers=colleague)
+        await greedy.ok("GET", "/open")
+        await asyncio.gather(*held)
+        await greedy.ok("GET", "/v1/desk")
+        assert not inside, "nothing is left behind"
+
+
+async def test_token_of_a_link_is_in_no_log(house: House):
+    token = "N" * 78
+    with structlog.testing.capture_logs() as lines:
+        for path in (f"/v1/acknowledgements/{token}", f"/v1/acknowledgements/{token}/x", f"/{token}"):
+            await house.client().get(path)
+    told = [line["path"] for line in lines if line["event"] == "request"]
+    assert told == ["/v1/acknowledgements/*", "/v1/acknowledgements/*/x", "/*"]
+    assert token not in str(lines)
+
+
+async def test_nobody_is_sent_past_the_gateway_s_prefix(house: House):
+    for path in ("/tickets/docs/", "/v1/tickets/"):
+        await house.client().refused(404, "GET", path)
+
+
+async def test_body_of_nothing_but_faults_is_refused_in_a_few_words(desk: DeskUnderTest):
+    heap = {f"f{number}": 1 for number in range(60_000)}
+    for body, told in ((heap, "fields"), ({"name": "Una", "timezone": "UTC", "emails": heap}, "emails")):
+        problem = await desk.admin.refused(422, "POST", "/v1/customers", json=body)
+        assert len(problem["errors"]) == 1
+        assert told in problem["errors"][0]["message"]
 
 
 @pytest.mark.parametrize(
@@ -238,6 +283,10 @@ async def test_cookie_of_the_mailbox_is_for_the_mailbox_alone(house: House, desk
         assert (await browser.get("/v1/mailbox", headers=as_cookie)).status_code == 200
         await browser.refused(401, "GET", "/v1/messages", headers=as_cookie)
         await browser.refused(401, "GET", "/v1/desk", headers=as_cookie)
+
+
+async def test_key_that_cannot_be_one_is_none_in_the_mailbox_s_form_too(house: House):
+    await house.client().refused(401, "POST", "/v1/mailbox", data={"key": "plz_\x00_x"})
 
 
 async def test_methods_made_up_by_callers_are_one_in_the_metrics(desk: DeskUnderTest):

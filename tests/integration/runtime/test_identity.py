@@ -53,11 +53,12 @@ async def test_revoked_key_is_refused_in_every_service(house: House, desk: DeskU
     await desk.admin.refused(404, "POST", f"/v1/keys/{key_id}/revoke")
 
 
-async def test_key_expires(desk: DeskUnderTest):
+async def test_key_expires(house: House, desk: DeskUnderTest):
     # Keys are about the machine's time, not about a sandbox's.
     now = SystemClock().now()
-    gone = await desk.key("agent", expires_at=format_instant(now - timedelta(microseconds=1)))
-    good = await desk.key("agent", expires_at=format_instant(now + timedelta(hours=1)))
+    gone, good = [await desk.key("agent", expires_at=format_instant(now + timedelta(hours=1))) for _ in range(2)]
+    [key_id] = gone.headers["authorization"].split("_")[1:2]
+    await house.fetch("tickets", "UPDATE api_key SET expires_at = $2 WHERE key_id = $1", key_id, now)
     assert "expired" in (await gone.refused(401, "GET", "/v1/desk"))["detail"]
     await good.ok("GET", "/v1/desk")
 
@@ -101,6 +102,10 @@ async def test_role_may_not(desk: DeskUnderTest, role: str, method: str, path: s
         pytest.param({"role": "requester", "label": "x"}, "/customer_id", id="requester of no customer"),
         pytest.param({"role": "king", "label": "x"}, "/role", id="no such role"),
         pytest.param({"role": "agent", "label": ""}, "/label", id="no label"),
+        pytest.param({"role": "agent", "label": "x\nadministrator: y"}, "/label", id="label of two lines"),
+        pytest.param({"role": "agent", "label": "x\u001b[2K"}, "/label", id="label that steers a terminal"),
+        pytest.param({"role": "agent", "label": "x\u2028y"}, "/label", id="label of two lines by Unicode"),
+        pytest.param({"role": "agent", "label": "x", "expires_at": "2020-01-01T00:00:00Z"}, "/expires_at", id="past"),
     ],
 )
 async def test_key_that_makes_no_sense_is_refused(desk: DeskUnderTest, body: dict[str, str], pointer: str):

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
@@ -13,6 +13,7 @@ import pytest
 from harness import OPERATOR_KEY, Client, DeskUnderTest, House
 from integration.runtime.annex import NOW, Annex
 
+from plazo.kernel.time import format_instant
 from plazo.runtime.clock import SystemClock
 from plazo.runtime.identity import new_key
 from plazo.runtime.service import Runtime, Service
@@ -191,7 +192,95 @@ async def test_replica_knows_at_once_what_another_did(annex: Annex, monkeypatch:
             await caller(number, rotated["api_key"]).refused(401, "GET", "/v1/desk")
 
 
+class TestReach:
+    """A key gives no more than it has: not by a new key, not by the secret of another, not by what it is sent."""
+
+    async def test_new_key_has_no_more_scopes_than_its_issuer(self, house: House, desk: DeskUnderTest):
+        narrow = await desk.key("administrator", scopes=["tickets:write"])
+        body = {"role": "administrator", "label": "heir"}
+        heir = await narrow.ok("POST", "/v1/keys", json=body)
+        assert heir["scopes"] == ["tickets:write"], "what is not named is inherited"
+        assert (await key_of(desk, "heir"))["scopes"] == ["tickets:write"]
+        reader = await narrow.ok("POST", "/v1/keys", json=body | {"scopes": ["tickets:read"]})
+        assert reader["scopes"] == ["tickets:read"], "who may write may read"
+        for scopes in (["billing:read"], ["tickets:write", "escalation:write"]):
+            problem = await narrow.refused(403, "POST", "/v1/keys", json=body | {"scopes": scopes})
+            assert problem["type"] == "urn:plazo:problem:key-too-wide"
+        await desk.settled()
+        await house.client(heir["api_key"]).refused(403, "GET", "/v1/accounts")
+        wide = await desk.admin.ok("POST", "/v1/keys", json=body)
+        assert (wide["scopes"], wide["expires_at"]) == (None, None)
+
+    async def test_secret_of_a_wider_key_is_not_given_out(self, house: House, desk: DeskUnderTest):
+        [wide] = await desk.admin.ok("GET", "/v1/keys")
+        narrow = await desk.key("administrator", scopes=["tickets:write", "billing:read"])
+        like, other = [
+            await desk.admin.ok("POST", "/v1/keys", json={"role": "agent", "label": "x", "scopes": [scope]})
+            for scope in ("tickets:read", "billing:write")
+        ]
+        for key in (wide, other):
+            problem = await narrow.refused(403, "POST", f"/v1/keys/{key['key_id']}/rotate", json={})
+            assert problem["type"] == "urn:plazo:problem:key-too-wide"
+        await house.client(other["api_key"]).refused(403, "GET", "/v1/desk")  # it is as it was
+        for key_id in (like["key_id"], narrow.headers["authorization"].split("_")[1]):
+            await narrow.ok("POST", f"/v1/keys/{key_id}/rotate", json={})
+        await desk.admin.ok("POST", f"/v1/keys/{other['key_id']}/rotate", json={})
+        await narrow.refused(404, "POST", "/v1/keys/none/rotate", json={})
+
+    async def test_no_key_outlives_the_one_it_comes_from(self, desk: DeskUnderTest):
+        end = SystemClock().now().replace(microsecond=0) + timedelta(days=1)
+        for_a_day = await desk.key("administrator", expires_at=format_instant(end))
+        body = {"role": "administrator", "label": "heir"}
+        heir = await for_a_day.ok("POST", "/v1/keys", json=body)
+        assert datetime.fromisoformat(heir["expires_at"]) == end
+        sooner = format_instant(end - timedelta(hours=1))
+        await for_a_day.ok("POST", "/v1/keys", json=body | {"expires_at": sooner})
+        later = format_instant(end + timedelta(seconds=1))
+        problem = await for_a_day.refused(403, "POST", "/v1/keys", json=body | {"expires_at": later})
+        assert problem["type"] == "urn:plazo:problem:key-too-wide"
+        [endless] = [key for key in await desk.admin.ok("GET", "/v1/keys") if key["label"] == "first key"]
+        await for_a_day.refused(403, "POST", f"/v1/keys/{endless['key_id']}/rotate", json={})
+        await for_a_day.ok("POST", f"/v1/keys/{heir['key_id']}/rotate", json={})
+
+    async def test_webhook_tells_what_its_maker_may_read(self, desk: DeskUnderTest):
+        wide, narrow = desk.admin, await desk.key("administrator", scopes=["escalation:write", "tickets:read"])
+        body = {"url": "https://partner.example.com/plazo", "events": ["ticket.*"]}
+        made = await narrow.ok("POST", "/v1/subscriptions", json=body)
+        path = f"/v1/subscriptions/{made['subscription_id']}"
+        for events in (["*"], ["clock.*"], ["ticket.*", "clock.breached"]):
+            for method, where in (("POST", "/v1/subscriptions"), ("PATCH", path)):
+                problem = await narrow.refused(403, method, where, json=body | {"events": events})
+                assert problem["type"] == "urn:plazo:problem:beyond-scopes"
+        await wide.ok("PATCH", path, json={"events": ["*"]})
+        await narrow.refused(403, "PATCH", path, json={"url": "https://other.example.com/"})
+
+    async def test_webhook_tells_nothing_of_secrets(self, desk: DeskUnderTest):
+        for event in ("key.issued", "key.rotated", "key.revoked"):
+            body = {"url": "https://partner.example.com/plazo", "events": [event]}
+            await desk.admin.refused(422, "POST", "/v1/subscriptions", json=body)
+
+
 class TestOperator:
+    async def test_repeats_what_made_a_desk_and_is_told_of_another(self, house: House):
+        operator, headers = house.client(OPERATOR_KEY), {"Idempotency-Key": f"desk {uuid4()}"}
+        body = {"name": "Mesa", "sandbox": True, "timezone": "UTC", "clock_at": "2026-05-04T13:00:00Z"}
+        first = await operator.ok("POST", "/v1/desks", json=body, headers=headers)
+        assert await operator.ok("POST", "/v1/desks", json=body, headers=headers) == first
+        for other in (
+            {"name": "Otra"},
+            {"timezone": "America/Caracas"},
+            {"sandbox": False, "clock_at": None},
+            {"clock_at": "2027-01-01T00:00:00Z"},
+        ):
+            problem = await operator.refused(409, "POST", "/v1/desks", json=body | other, headers=headers)
+            assert problem["type"] == "urn:plazo:problem:idempotency-key-reused"
+            assert next(iter(other)) in problem["detail"]
+        desk = house.client(first["api_key"])
+        await house.settled(UUID(first["desk_id"]))
+        await desk.ok("POST", f"/v1/desks/{first['desk_id']}/clock", json={"to": "2026-05-05T13:00:00Z"})
+        again = await operator.ok("POST", "/v1/desks", json=body, headers=headers)
+        assert again == first | {"clock_at": "2026-05-05T13:00:00Z"}, "as it stands"
+
     async def test_lists_desks(self, house: House, desk: DeskUnderTest):
         operator, found, cursor = house.client(OPERATOR_KEY), {}, None
         while True:

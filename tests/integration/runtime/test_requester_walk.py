@@ -55,6 +55,7 @@ async def scene(desk: DeskUnderTest) -> Scene:
     staff = await desk.admin.ok("POST", "/v1/agents", json=person | {"teams": teams})
     own = await furnish(desk, agent, manager, staff["agent_id"], name="Una", person="Ana", words="Lo miramos")
     other = await furnish(desk, agent, manager, staff["agent_id"], name=OTHER, person=OTHER_PERSON, words=WORK)
+    await agent.ok("POST", f"/v1/tickets/{own['ticket_id']}/links", json={"ticket": other["ticket_id"]})
     requester = await desk.key("requester", contact_id=own["contact_id"], label="Ana")
     return Scene(requester, own, other)
 
@@ -90,6 +91,10 @@ async def furnish(
     await agent.ok("POST", "/v1/work", json=work | {"description": words})
     asked = {"ticket_id": ticket["ticket_id"], "minutes": 30, "valid_until": "2026-06-04T12:00:00Z"}
     quote = await agent.ok("POST", "/v1/quotes", json=asked | {"description": words})
+    mail = {"contract_id": contract["contract_id"], "subject": words, "description": words, "channel": "email"}
+    await desk.admin.refused(403, "POST", "/v1/tickets", json=mail | {"contact_email": "nadie@example.com"})
+    [*_, kept] = (await ok("GET", "/v1/quarantine"))["items"]
+    await manager.ok("POST", f"/v1/quarantine/{kept['request_id']}/dismiss", json={"reason": words})
     await desk.settled()
     [clock, *_] = (await ok("GET", "/v1/clocks", params={"ticket": ticket["ticket_id"]}))["items"]
     return {
@@ -102,6 +107,7 @@ async def furnish(
         "secret_id": secret["secret_id"],
         "quote_id": quote["quote_id"],
         "clock_id": clock["clock_id"],
+        "request_id": kept["request_id"],
     }
 
 

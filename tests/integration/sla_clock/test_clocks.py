@@ -11,6 +11,7 @@ from plazo.events.escalation import TimerRequested, TimerWithdrawn
 from plazo.events.tickets import TicketAnswered, TicketWaitEnded, TicketWaitStarted
 from plazo.kernel.ids import new_id
 from plazo.kernel.time import parse_instant
+from plazo.policies import policy_text
 from plazo.runtime.migrations import run_with_connection
 from plazo.runtime.tables import RuntimeTable
 from sla_clock.models import METADATA
@@ -164,7 +165,7 @@ async def test_clocks_come_in_pages(desk, ticket):
 
 
 async def test_requested_timers_fire_once(desk, ticket):
-    soon, late, withdrawn, past = uuid4(), uuid4(), uuid4(), uuid4()
+    soon, late, withdrawn, past, never = uuid4(), uuid4(), uuid4(), uuid4(), uuid4()
     start = parse_instant("2026-05-04T13:00:00Z")
 
     def request(timer_id, after, calendar=None, begin=start):
@@ -181,12 +182,15 @@ async def test_requested_timers_fire_once(desk, ticket):
         desk, ticket, "escalation", TimerWithdrawn(ticket_id=ticket["ticket_id"], timer_id=withdrawn),
         at="2026-05-04T13:00:00Z",
     )  # fmt: skip
+    # 42.5 h a week are 384,000 h to the year 2200, holidays included
+    await learn(desk, ticket, "escalation", request(never, "400000h", "standard"), at="2026-05-04T13:00:00Z")
     early = parse_instant("2026-05-04T12:00:00Z")
     await learn(desk, ticket, "escalation", request(past, "15m", None, early), at="2026-05-04T13:00:00Z")
     fired = await desk.house.fetch("sla_clock", "SELECT timer_id, state, due_at FROM timer WHERE purpose = 'request'")
     states = {row["timer_id"]: (row["state"], row["due_at"]) for row in fired}
     assert states[past] == ("fired", parse_instant("2026-05-04T12:15:00Z"))
     assert states[withdrawn][0] == "withdrawn"
+    assert never not in states
     assert states[soon] == ("armed", parse_instant("2026-05-04T13:30:00Z"))
     assert states[late] == ("armed", parse_instant("2026-05-05T08:00:00Z"))  # 2.5 h + 1 h from 07:00 UTC
 
@@ -198,3 +202,17 @@ async def test_late_wait_that_was_over_before_the_breach(desk, ticket):
     await learn(desk, ticket, "tickets", TicketWaitStarted(cause="customer", reason="x"), at="2026-05-04T13:10:00Z")
     await learn(desk, ticket, "tickets", TicketWaitEnded(cause="customer"), at="2026-05-04T13:40:00Z")
     assert await told(desk, "first_response") == before
+
+
+async def test_a_target_that_is_never_due_is_not_published_nor_agreed(desk: DeskUnderTest, contract):
+    text = policy_text("smartcloud").replace("hours: 24x7", 'hours: {mon: ["09:00-09:01"]}')
+    odd = text.replace("resolution: 24h", "resolution: 900h", 1)
+    problem = await desk.admin.refused(422, "POST", "/v1/policies", json={"document": odd})
+    line = next(number for number, words in enumerate(odd.splitlines(), 1) if "resolution: 900h" in words)
+    assert [(one["pointer"], one["line"]) for one in problem["errors"]] == [("/targets/1/resolution", line)]
+    await desk.admin.ok("POST", "/v1/policies", json={"document": text})
+
+    rule = {"resolution": "876000h", "calendar": "standard", "clause": "IRE-06"}
+    agreed = {"agreed": {"reference": "Anexo B", "targets": [rule]}}
+    problem = await desk.admin.refused(422, "PATCH", f"/v1/contracts/{contract['contract_id']}", json=agreed)
+    assert [one["pointer"] for one in problem["errors"]] == ["/agreed/targets/0/resolution"]

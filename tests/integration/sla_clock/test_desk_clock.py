@@ -1,10 +1,10 @@
 """The test clock of a sandbox desk."""
 
 import asyncio
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
-from harness import DeskUnderTest, House
+from harness import DeskUnderTest, House, clock_of
 
 from plazo.runtime.service import Runtime
 from sla_clock.repository.desks import hold_desk
@@ -120,3 +120,55 @@ async def test_nothing_stays_behind_when_tickets_open_while_the_clock_moves(desk
     await desk.advance(to="2026-05-05T13:00:00Z")
     breaches = await desk.house.events("sla_clock", desk.desk_id, "clock.breached.v1")
     assert len(breaches) == 2 * len(opened)
+
+
+async def test_at_the_end_of_time_promises_run_that_are_never_due(house: House):
+    desk = await house.new_desk(at="2199-12-31T22:00:00Z")
+    await desk.publish("ireo")
+    contract = await desk.customer("ireo", plan="vip")
+    ticket = await desk.open_ticket(contract, facts={"impact": "stopped"})
+    # 1 h of 24x7 is left, 4 h are not
+    first, resolution = clock_of(ticket, "first_response"), clock_of(ticket, "resolution")
+    assert (first["state"], first["due_at"]) == ("running", "2199-12-31T23:00:00Z")
+    assert (resolution["state"], resolution["due_at"], resolution["target"]) == ("running", None, "4h")
+    path = f"/v1/clocks/{resolution['clock_id']}/explanation"
+    told = await desk.admin.get(path, params={"language": "en"}, headers={"Accept": "text/plain"})
+    assert "Due: never; the calendar does not have that much time of service before the year 2200" in told.text
+    asked = {"policy": "ireo", "facts": {"impact": "stopped", "plan": "vip"}, "opened_at": "2199-12-31T22:00:00Z"}
+    problem = await desk.admin.refused(422, "POST", "/v1/previews", json=asked)
+    assert problem["type"] == "urn:plazo:problem:never-due"
+    await desk.advance(to="2199-12-31T23:30:00Z")
+    assert clock_of(await desk.ticket(ticket), "first_response")["state"] == "breached"
+    await desk.admin.ok("POST", f"/v1/tickets/{ticket['ticket_id']}/resolutions", json={"text": "Hecho"})
+    await desk.settled()
+    assert clock_of(await desk.ticket(ticket), "resolution")["state"] == "met"
+
+
+async def test_the_clock_says_at_once_which_dead_letters_keep_it_from_moving(house: House, desk: DeskUnderTest, ticket):
+    path = f"/v1/desks/{desk.desk_id}/clock"
+    position = (
+        "UPDATE inbox_position SET version = version + $2 WHERE producer = 'tickets' AND aggregate_id = $1",
+        UUID(ticket["ticket_id"]),
+    )
+    system = house.runtime("escalation").database.system
+    letter = uuid4()
+    await system.execute(*position, -1)
+    await system.execute(
+        "INSERT INTO dead_letter "
+        "(event_id, desk_id, producer, aggregate_id, aggregate_version, type, envelope, reason) "
+        "VALUES ($1, $2, 'tickets', $3, 1, 'ticket.opened.v1', '{}', 'a test')",
+        letter,
+        desk.desk_id,
+        UUID(ticket["ticket_id"]),
+    )
+    begun = asyncio.get_running_loop().time()
+    problem = await desk.admin.refused(409, "POST", path, json={"advance": "1h"})
+    assert asyncio.get_running_loop().time() - begun < 5
+    assert problem["type"] == "urn:plazo:problem:desk-has-dead-letters"
+    assert "1 of escalation (GET /escalation/v1/dead-letters)" in problem["detail"]
+    assert problem["dead_letters"] == [
+        {"service": "escalation", "open": 1, "path": "/escalation/v1/dead-letters"},
+    ]
+    await system.execute("UPDATE dead_letter SET state = 'discarded' WHERE event_id = $1", letter)
+    await system.execute(*position, 1)
+    assert (await desk.admin.ok("POST", path, json={"advance": "1h"}))["clock_at"] == "2026-05-04T14:00:00Z"

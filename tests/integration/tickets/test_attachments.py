@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from harness import Client, DeskUnderTest, House
 
+from tickets.routes.attachments import _name_in
 from tickets.usecases import attachments
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(200)
@@ -55,6 +56,22 @@ async def test_is_kept_with_its_checksum_and_given_back_as_something_to_save(
     assert listed == added
     [event] = await house.events("tickets", desk.desk_id, "ticket.attachment_added.v1")
     assert (event["data"]["file_name"], event["data"]["size"]) == (added["name"], len(content))
+
+
+@pytest.mark.parametrize(
+    ("disposition", "name"),
+    [
+        ('attachment; filename="a;b.txt"', "a;b.txt"),
+        ("attachment; filename=a.txt; size=3", "a.txt"),
+        ('attachment; size=3 ; FILENAME = "a \\"b\\".txt"', 'a "b".txt'),
+        ("attachment; filename=\"x=;y.txt\"; filename*=UTF-8''a%3B%C3%B1.txt", "a;ñ.txt"),
+        ("attachment", None),
+        ('attachment; filename="a.txt', "a.txt"),
+        ("", None),
+    ],
+)
+def test_the_name_is_read_from_the_disposition_as_it_was_written(disposition: str, name: str | None):
+    assert _name_in(disposition) == name
 
 
 async def test_a_type_that_lies_is_taken_and_marked(desk: DeskUnderTest, ticket: dict[str, Any]):

@@ -55,6 +55,26 @@ class TestChain:
         found = await verification(desk, ticket)
         assert (found["intact"], found["entries"]) == (True, before + 25)
 
+    async def test_counts_for_the_customer_what_it_sees(
+        self, house: House, desk: DeskUnderTest, contract: dict[str, Any]
+    ):
+        ticket = await desk.open_ticket(contract)
+        path = f"/v1/tickets/{ticket['ticket_id']}"
+        customer = await desk.key("requester", customer_id=contract["customer_id"])
+        await desk.admin.ok("POST", f"{path}/replies", json={"text": "Lo miramos"})
+        await desk.settled()
+        seen = await customer.ok("GET", f"{path}/timeline/verification")
+        assert seen["entries"] == len((await customer.ok("GET", f"{path}/timeline"))["items"])
+        await desk.admin.ok("POST", f"{path}/replies", json={"text": "Es moroso", "internal": True})
+        await desk.admin.ok("POST", f"{path}/secrets", json={"label": "x", "value": "moroso"})
+        found = await verification(desk, ticket)
+        assert (found["intact"], found["erased"]) == (True, 1)
+        assert found["entries"] > seen["entries"]
+        assert await customer.ok("GET", f"{path}/timeline/verification") == seen
+        await forge(house, ticket, "UPDATE timeline_entry SET text = text || '.'", position=1)
+        told = await customer.ok("GET", f"{path}/timeline/verification")
+        assert told == seen | {"intact": False, "reason": "the timeline is not what was recorded"}
+
     async def test_names_the_first_entry_that_is_not_what_was_recorded(
         self, house: House, desk: DeskUnderTest, contract: dict[str, Any]
     ):

@@ -37,6 +37,32 @@ class TestTicket:
         again = await post(desk.admin, b"Received: from elsewhere\r\n" + write(message_id=None))
         assert (again["outcome"], again["ticket_id"]) == ("duplicate", first["ticket_id"])
 
+    async def test_of_an_id_that_was_a_stranger_s_is_taken_all_the_same(self, desk: DeskUnderTest) -> None:
+        await known_contact(desk, "ireo", plan="standard")
+        spam = {"sender": "nadie@example.org", "to": "otro@example.org", "text": "Compre ya"}
+        kept = await post(desk.admin, write(**spam))
+        assert kept["outcome"] == "kept"
+        answers = await asyncio.gather(*(post(desk.admin, write()) for _ in range(5)))
+        assert sorted(answer["outcome"] for answer in answers) == ["duplicate"] * 4 + ["ticket_opened"]
+        assert len({answer["ticket_id"] for answer in answers}) == 1
+        other = await post(desk.admin, write(text="Otra cosa"))
+        again = await post(desk.admin, write(**spam))
+        assert (other["outcome"], again["outcome"]) == ("ticket_opened", "duplicate")
+        assert again["request_id"] == kept["request_id"]
+        mails = (await desk.admin.ok("GET", "/v1/intake/emails"))["items"]
+        came_in = [one for one in mails if one["direction"] == "in"]
+        assert [one["outcome"] for one in came_in] == ["kept", "ticket_opened", "ticket_opened"]
+        assert {one["message_id"] for one in came_in} == {"one@example.com"}
+
+    async def test_of_before_digests_is_known_again_by_its_sender(self, desk: DeskUnderTest) -> None:
+        await known_contact(desk, "ireo", plan="standard")
+        first = await post(desk.admin, write())
+        await desk.house.fetch("tickets", "UPDATE mail SET digest = NULL WHERE desk_id = $1", desk.desk_id)
+        again = await post(desk.admin, write(text="No arranca.\n\nEnviado por mi pasarela"))
+        assert (again["outcome"], again["ticket_id"]) == ("duplicate", first["ticket_id"])
+        other = await post(desk.admin, write(sender="nadie@example.org"))
+        assert other["outcome"] != "duplicate"
+
     async def test_long_subject_is_cut_for_the_list_and_kept_whole(self, desk: DeskUnderTest) -> None:
         await known_contact(desk, "ireo", plan="standard")
         subject = "Muy " + "largo " * 1_666  # 4 + 6 × 1 666 = 10 000 characters
@@ -164,6 +190,12 @@ class TestKept:
         )
         files = await desk.admin.ok("GET", f"/v1/tickets/{released['ticket_id']}/attachments")
         assert [file["name"] for file in files["items"]] == ["log.txt"]
+
+    async def test_a_mail_of_two_senders_is_kept(self, desk: DeskUnderTest) -> None:
+        await known_contact(desk, "ireo", plan="standard")
+        raw = write().replace(b"\nTo:", b"\nFrom: eva@example.com\nTo:", 1)
+        answer = await post(desk.admin, raw)
+        assert (answer["outcome"], answer["reason"]) == ("kept", "sender_disproved")
 
     async def test_a_sender_nobody_knows_is_kept(self, desk: DeskUnderTest) -> None:
         await known_contact(desk, "ireo", plan="standard")

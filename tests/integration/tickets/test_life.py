@@ -316,6 +316,9 @@ class TestLinks:
         customer = await desk.key("requester", customer_id=contract["customer_id"])
         assert await customer.ok("GET", path_of(ticket, "/links")) == []
         assert len(await desk.admin.ok("GET", path_of(ticket, "/links"))) == 1
+        told = [(await one.ok("GET", path_of(ticket, "/timeline")))["items"] for one in (customer, desk.admin)]
+        assert foreign["number"] not in str(told[0])
+        assert [entry["data"]["number"] for entry in told[1] if entry["kind"] == "linked"] == [foreign["number"]]
 
 
 class TestLongTimeline:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from harness import Client, DeskUnderTest
+from mails import post, write
 
 
 @pytest.fixture
@@ -36,6 +37,7 @@ class TestContacts:
             "version": 1,
             "name": "Ana",
             "emails": ["ana@example.com", "ana.perez@example.com"],
+            "unconfirmed_emails": [],
             "phone": "+34 600",
             "language": "en",
             "role": "member",
@@ -127,6 +129,119 @@ class TestContacts:
             ("member", ["ana@example.com"]),
             ("administrator", ["ana@example.com"]),
         ]
+
+
+class TestUnconfirmed:
+    """An address that a customer gives names nobody until the desk has confirmed it."""
+
+    @pytest.fixture
+    async def boss(self, desk: DeskUnderTest, contract: dict[str, Any]) -> Client:
+        """Return the customer's administrator as a caller."""
+        one = await contact(desk, contract, name="Jefa", role="administrator")
+        return await desk.key("requester", contact_id=one["contact_id"])
+
+    async def test_mail_from_it_is_a_stranger_s(self, desk: DeskUnderTest, contract: dict[str, Any], boss: Client):
+        eva = {"customer_id": contract["customer_id"], "name": "Eva", "authorized": True}
+        claimed = await boss.ok("POST", "/v1/contacts", json=eva | {"emails": ["Eva@example.com"]})
+        assert (claimed["emails"], claimed["unconfirmed_emails"]) == ([], ["eva@example.com"])
+        assert await desk.admin.ok("GET", f"/v1/contacts/{claimed['contact_id']}") == claimed
+        [*_, announced] = await desk.house.events("tickets", desk.desk_id, "contact.registered.v1")
+        assert announced["data"]["emails"] == []
+
+        mail = {"sender": "eva@example.com", "to": "otro@example.org"}
+        kept = await post(desk.admin, write(**mail))
+        assert (kept["outcome"], kept["reason"]) == ("kept", "unknown_sender")
+        assert (await boss.ok("GET", "/v1/quarantine"))["items"] == []
+
+        # It is another customer's person, as the desk knows.
+        other = await contact(
+            desk, await desk.customer("expande", plan="basic"), authorized=True, emails=["eva@example.com"]
+        )
+        opened = await post(desk.admin, write(**mail, message_id="two@example.com"))
+        assert (await desk.ticket(opened))["contact_id"] == other["contact_id"]
+        assert (await boss.ok("GET", "/v1/tickets"))["items"] == []
+        path = f"/v1/contacts/{claimed['contact_id']}/confirmations"
+        taken = await desk.admin.refused(409, "POST", path, json={})
+        assert (taken["type"], taken["errors"][0]["pointer"]) == ("urn:plazo:problem:address-taken", "/emails")
+
+    async def test_nothing_is_told_of_who_is_known(self, desk: DeskUnderTest, contract: dict[str, Any], boss: Client):
+        await contact(desk, await desk.customer("expande", plan="basic"), emails=["eva@example.com"])
+        body = {"customer_id": contract["customer_id"], "name": "Luis"}
+        answers = [
+            await boss.ok("POST", "/v1/contacts", json=body | {"emails": [address]})
+            for address in ("eva@example.com", "nobody@example.com")
+        ]
+        changed = await boss.ok(
+            "PATCH", f"/v1/contacts/{answers[1]['contact_id']}", json={"emails": ["eva@example.com"]}
+        )
+        shown = [one["emails"] + one["unconfirmed_emails"] for one in (*answers, changed)]
+        assert shown == [["eva@example.com"], ["nobody@example.com"], ["eva@example.com"]]
+
+    async def test_the_desk_confirms_some_or_all(self, desk: DeskUnderTest, contract: dict[str, Any], boss: Client):
+        emails = [f"eva{number}@example.com" for number in range(3)]
+        body = {"customer_id": contract["customer_id"], "name": "Eva", "authorized": True, "emails": emails}
+        eva = await boss.ok("POST", "/v1/contacts", json=body)
+        path = f"/v1/contacts/{eva['contact_id']}"
+        agent = await desk.key("agent")
+        await boss.refused(403, "POST", f"{path}/confirmations", json={})
+        problem = await agent.refused(
+            422, "POST", f"{path}/confirmations", json={"emails": [emails[0], "x@example.com"]}
+        )
+        assert problem["errors"][0]["pointer"] == "/emails/1"
+        one = await agent.ok("POST", f"{path}/confirmations", json={"emails": [emails[1].upper()]})
+        assert (one["version"], one["emails"], one["unconfirmed_emails"]) == (2, emails[1:2], [emails[0], emails[2]])
+        again = await agent.ok("POST", f"{path}/confirmations", json={"emails": emails[1:2]})
+        assert again == one  # twice is once
+        everything = await agent.ok("POST", f"{path}/confirmations", json={})
+        assert (everything["emails"], everything["unconfirmed_emails"]) == ([emails[1], emails[0], emails[2]], [])
+        [*_, announced] = await desk.house.events("tickets", desk.desk_id, "contact.registered.v1")
+        assert announced["data"]["emails"] == everything["emails"]
+        opened = await post(desk.admin, write(sender=emails[2]))
+        assert (await desk.ticket(opened))["contact_id"] == eva["contact_id"]
+
+    async def test_what_is_confirmed_stays_so_and_is_taken_away(
+        self, desk: DeskUnderTest, contract: dict[str, Any], boss: Client
+    ):
+        eva = await contact(desk, contract, name="Eva", emails=["a@example.com", "b@example.com"])
+        path = f"/v1/contacts/{eva['contact_id']}"
+        for given, confirmed, unconfirmed in (
+            (["B@example.com", "c@example.com"], ["b@example.com"], ["c@example.com"]),
+            (["c@example.com", "a@example.com"], [], ["c@example.com", "a@example.com"]),
+            ([], [], []),
+        ):
+            changed = await boss.ok("PATCH", path, json={"emails": given})
+            assert (changed["emails"], changed["unconfirmed_emails"]) == (confirmed, unconfirmed)
+        await boss.ok("PATCH", path, json={"emails": ["d@example.com"]})
+        by_staff = await desk.admin.ok("PATCH", path, json={"emails": ["d@example.com"]})
+        assert (by_staff["emails"], by_staff["unconfirmed_emails"]) == (["d@example.com"], [])
+
+    async def test_is_exported_and_forgotten_with_the_contact_but_finds_nobody_s_mail(
+        self, desk: DeskUnderTest, contract: dict[str, Any], boss: Client
+    ):
+        kept = await post(desk.admin, write(sender="eva@example.com", to="otro@example.org"))
+        body = {"customer_id": contract["customer_id"], "name": "Remedios", "emails": ["eva@example.com"]}
+        claimed = await boss.ok("POST", "/v1/contacts", json=body, headers={"Idempotency-Key": "alta"})
+        path = f"/v1/contacts/{claimed['contact_id']}"
+        export = await desk.admin.ok("GET", f"{path}/export")
+        assert (export["contact"]["unconfirmed_emails"], export["requests"]) == (["eva@example.com"], [])
+        await desk.admin.ok("POST", f"{path}/erasure", json={"reason": "lo pide"})
+        left = await desk.admin.ok("GET", path)
+        assert (left["name"], left["unconfirmed_emails"]) == ("[erased]", [])
+        sql = "SELECT answer FROM idempotency_key WHERE answer->>'contact_id' = $1"
+        [row] = await desk.house.fetch("tickets", sql, claimed["contact_id"])
+        assert "eva@example.com" not in str(row["answer"])
+        read = await desk.admin.ok("GET", f"/v1/quarantine/{kept['request_id']}")
+        assert read["sender"] == "eva@example.com"
+
+
+@pytest.mark.parametrize(
+    "address", ["<a@b.cd>", "Ana <a@b.cd>", "\u202ea@b.cd", "a\u200b@b.cd", "a @b.cd", "a@b.cd,", "a@b@c.d", '"a"@b.cd']
+)
+async def test_only_a_bare_address_is_one(desk: DeskUnderTest, address: str):
+    customer = await desk.admin.ok("POST", "/v1/customers", json={"name": "Una"})
+    body = {"customer_id": customer["customer_id"], "name": "Ana", "emails": [address]}
+    problem = await desk.admin.refused(422, "POST", "/v1/contacts", json=body)
+    assert problem["errors"][0]["pointer"] == "/emails/0"
 
 
 class TestWhoAsks:

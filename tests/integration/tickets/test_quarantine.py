@@ -155,10 +155,35 @@ class TestReleasing:
         boss = await boss_of(desk, contract)
         await boss.ok("POST", f"/v1/quarantine/{kept['request_id']}/release", json={"authorize": True})
         [_, luis] = (await boss.ok("GET", "/v1/contacts"))["items"]
-        assert (luis["emails"], luis["may_ask"]) == (["luis@example.com"], True)
+        assert (luis["unconfirmed_emails"], luis["emails"], luis["may_ask"]) == (["luis@example.com"], [], True)
         assert luis["authorization"]["decided_by_contact"] == contract["boss"]
+        # Its address is its customer's word so far: the next mail is kept too, and makes no second contact.
+        another = await keep(desk, contract)
+        await boss.ok("POST", f"/v1/quarantine/{another['request_id']}/release", json={"authorize": True})
+        assert len((await boss.ok("GET", "/v1/contacts"))["items"]) == 2
+        await desk.admin.ok("POST", f"/v1/contacts/{luis['contact_id']}/confirmations", json={})
         again = await desk.open_ticket(contract, **MAIL)
         assert again["contact_id"] == luis["contact_id"]
+
+    async def test_staff_that_authorizes_confirms_the_address(self, desk: DeskUnderTest, contract: dict[str, Any]):
+        kept = [await keep(desk, contract) for _ in range(2)]
+        boss = await boss_of(desk, contract)
+        await boss.ok("POST", f"/v1/quarantine/{kept[0]['request_id']}/release", json={"authorize": True})
+        await desk.admin.ok("POST", f"/v1/quarantine/{kept[1]['request_id']}/release", json={"authorize": True})
+        [_, luis] = (await boss.ok("GET", "/v1/contacts"))["items"]
+        assert (luis["emails"], luis["unconfirmed_emails"]) == (["luis@example.com"], [])
+
+    async def test_customer_authorizes_no_other_customer_s_person(self, desk: DeskUnderTest, contract: dict[str, Any]):
+        other = await desk.customer("expande", plan="basic")
+        eva = {"customer_id": other["customer_id"], "name": "Eva", "emails": ["luis@example.com"]}
+        registered = await desk.admin.ok("POST", "/v1/contacts", json=eva)
+        boss = await boss_of(desk, contract)
+        kept = await keep(desk, contract)
+        path = f"/v1/quarantine/{kept['request_id']}/release"
+        released = await boss.ok("POST", path, json={"authorize": True})
+        ticket = await boss.ok("GET", f"/v1/tickets/{released['ticket_id']}")
+        assert ticket["contact_id"] != registered["contact_id"]
+        assert (await desk.admin.ok("GET", f"/v1/contacts/{registered['contact_id']}")) == registered
 
     async def test_customer_lets_its_sender_through_but_no_other_rule(self, desk: DeskUnderTest):
         await desk.publish("prodequa")
@@ -199,3 +224,18 @@ class TestReleasing:
         assert (dismissed["state"], dismissed["settled_for"]) == ("dismissed", "publicidad")
         assert await desk.admin.ok("POST", f"{path}/dismiss", json={"reason": "otra"}) == dismissed
         await desk.admin.refused(409, "POST", f"{path}/release", json={})
+
+    async def test_refusal_does_not_say_who_settled_it(self, desk: DeskUnderTest, contract: dict[str, Any]):
+        manager = await desk.key("manager", label="Marca Gerente")
+        boss = await boss_of(desk, contract)
+        kept = [(await keep(desk, contract))["request_id"] for _ in range(2)]
+        await manager.ok("POST", f"/v1/quarantine/{kept[0]}/dismiss", json={"reason": "marca interna"})
+        await manager.ok("POST", f"/v1/quarantine/{kept[1]}/release", json={})
+        refusals = [
+            await boss.refused(409, "POST", f"/v1/quarantine/{kept[0]}/release", json={}),
+            await boss.refused(409, "POST", f"/v1/quarantine/{kept[1]}/dismiss", json={"reason": "x"}),
+        ]
+        assert [one["detail"].partition(" as ")[0] for one in refusals] == [
+            "the request was dismissed",
+            "the request was released",
+        ]

@@ -1,13 +1,16 @@
 """Credentials: shown once, to the assignee, and nowhere else in any form that can be read (PRO-22)."""
 
 import asyncio
+import contextlib
 import logging
+import time
 from typing import Any
 
 import pytest
-from harness import DeskUnderTest, House
+from harness import Client, DeskUnderTest, House
 
 VALUE = "Tr0ub4dor&3-ñandú"
+KEPT, NAMED = "Qu3da-dicho-así", "N0mbra-un-fichero"  # whose traces stay, so that nobody else looks for them
 
 
 @pytest.fixture
@@ -72,7 +75,7 @@ async def test_is_shown_once_to_the_assignee_and_leaves_no_trace(
     assert VALUE not in caplog.text
     entries = (await desk.admin.ok("GET", f"/v1/tickets/{ticket['ticket_id']}/timeline"))["items"]
     texts = [entry["text"] for entry in entries if entry["kind"] in ("customer_reply", "internal_note")]
-    assert texts == ["La clave es [VPN].", "Otra vez: [VPN]", "Entré con [VPN]"]
+    assert texts == ["La clave es [secret 1].", "Otra vez: [secret 1]", "Entré con [secret 1]"]
 
 
 async def test_what_was_said_before_loses_it_and_nothing_else(
@@ -87,11 +90,13 @@ async def test_what_was_said_before_loses_it_and_nothing_else(
     await desk.settled()
     await desk.admin.ok("POST", f"{path}/secrets", json={"label": "VPN", "value": VALUE})
     after = await desk.ticket(told)
-    assert after["description"] == "Entrad con [VPN], por favor"
-    assert after["waiting"][0]["reason"] == "pide [VPN]"
+    assert after["description"] == "Entrad con [secret 1], por favor"
+    assert after["waiting"][0]["reason"] == "pide [secret 1]"
     entries = (await desk.admin.ok("GET", f"{path}/timeline"))["items"]
     rewritten = [entry["text"] for entry in entries if entry["kind"] == "rewritten"]
-    assert {"Entrad con [VPN], por favor", "¿[VPN]?", "pide [VPN]", "[VPN] no vale"} <= set(rewritten)
+    assert {"Entrad con [secret 1], por favor", "¿[secret 1]?", "pide [secret 1]", "[secret 1] no vale"} <= set(
+        rewritten
+    )
     assert (await desk.admin.ok("GET", f"{path}/timeline/verification"))["intact"]
     assert await traces(house, VALUE) == []
 
@@ -116,7 +121,7 @@ async def test_no_way_to_say_something_repeats_it(house: House, desk: DeskUnderT
     cancelled = await desk.admin.ok(
         "POST", f"/v1/appointments/{appointment['appointment_id']}/cancel", json={"reason": said}
     )
-    assert (appointment["attendee"], cancelled["reason"]) == ("con [VPN]", "con [VPN]")
+    assert (appointment["attendee"], cancelled["reason"]) == ("con [secret 1]", "con [secret 1]")
     await desk.settled()
     assert await traces(house, VALUE) == []
 
@@ -155,3 +160,149 @@ async def test_a_missing_key_names_the_setting(
     problem = await desk.admin.refused(503, "POST", path, json={"label": "VPN", "value": VALUE})
     assert problem["type"] == "urn:plazo:problem:no-secrets-key"
     assert "PLAZO_SECRETS_KEY" in problem["detail"]
+
+
+async def texts_of(client: Client, ticket: dict[str, Any]) -> list[str]:
+    entries = (await client.ok("GET", f"/v1/tickets/{ticket['ticket_id']}/timeline?limit=200"))["items"]
+    return [entry["text"] for entry in entries]
+
+
+class TestOfACustomer:
+    """What the customer entrusts goes out of its own words; the desk's words are the desk's."""
+
+    @pytest.fixture
+    async def customer(self, desk: DeskUnderTest, ticket: dict[str, Any]) -> Client:
+        """Return a key of the ticket's customer."""
+        return await desk.key("requester", customer_id=ticket["customer_id"])
+
+    async def test_rewords_nothing_that_the_desk_said(
+        self, desk: DeskUnderTest, ticket: dict[str, Any], customer: Client
+    ):
+        path = f"/v1/tickets/{ticket['ticket_id']}"
+        said = f"Lo resolvemos gratis antes del martes, con {KEPT}"
+        noted = f"Es moroso: {KEPT}"
+        await desk.admin.ok("POST", f"{path}/replies", json={"text": said})
+        await desk.admin.ok("POST", f"{path}/replies", json={"text": noted, "internal": True})
+        await desk.admin.ok("POST", f"{path}/vendor-references", json={"vendor": "ACME", "reference": KEPT})
+        await desk.admin.ok("POST", f"{path}/waits", json={"cause": "vendor", "reason": f"pide {KEPT}"})
+        await desk.settled()
+        seen = await customer.ok("GET", f"{path}/timeline/verification")
+        before = await desk.ticket(ticket)
+        for value in ("antes del martes", "moroso", "pesado", KEPT, ticket["description"], "vendor"):
+            entrusted = {"label": "y pagaremos 1000 euros", "value": value}
+            await customer.ok("POST", f"{path}/secrets", json=entrusted)
+
+        assert await customer.ok("GET", f"{path}/timeline/verification") == seen
+        assert (await desk.admin.ok("GET", f"{path}/timeline/verification"))["erased"] == 0
+        assert {said, noted, ticket["description"]} <= set(await texts_of(desk.admin, ticket))
+        assert said in await texts_of(customer, ticket)
+        after = await desk.ticket(ticket)
+        assert {name for name in after if after[name] != before[name]} == set()
+        events = await desk.house.events("tickets", desk.desk_id, "ticket.wait_started.v1")
+        assert [event["data"]["reason"] for event in events] == [f"pide {KEPT}"]
+
+    async def test_goes_out_of_what_the_desk_says_from_then_on_if_nobody_says_it_by_chance(
+        self, desk: DeskUnderTest, ticket: dict[str, Any], customer: Client
+    ):
+        path = f"/v1/tickets/{ticket['ticket_id']}"
+        for value in ("antes del martes", VALUE):
+            await customer.ok("POST", f"{path}/secrets", json={"label": "nunca", "value": value})
+        text = f"Vemos {VALUE} antes del martes"
+        await desk.admin.ok("POST", f"{path}/replies", json={"text": text})
+        await customer.ok("POST", f"{path}/replies", json={"text": text})
+        said = (await texts_of(customer, ticket))[-2:]
+        assert said == ["Vemos [secret 2] antes del martes", "Vemos [secret 2] [secret 1]"]
+
+    async def test_goes_out_of_all_that_its_own_side_said(
+        self, house: House, desk: DeskUnderTest, ticket: dict[str, Any], customer: Client
+    ):
+        asked = {"contract_id": ticket["contract_id"], "channel": "portal"}
+        words = {"subject": f"Con {NAMED}", "description": f"Entrad con {NAMED}, por favor"}
+        told = await customer.ok("POST", "/v1/tickets", json=asked | words, headers={"Idempotency-Key": "una"})
+        path = f"/v1/tickets/{told['ticket_id']}"
+        await customer.ok("POST", f"{path}/replies", json={"text": f"¿{NAMED}?"})
+        mail = f"From: cliente@example.com\r\nSubject: Re: {told['number']}: {NAMED}\r\nContent-Type: text/plain; "
+        mail += f"charset=utf-8\r\n\r\nOtra vez: {NAMED}"
+        raw = {"Content-Type": "message/rfc822"}
+        heard = await desk.admin.ok("POST", "/v1/intake/email", content=mail.encode(), headers=raw)
+        await customer.ok("POST", f"{path}/attachments", content=b"x", params={"name": f"{NAMED}.txt"})
+        await desk.settled()
+
+        await customer.ok("POST", f"{path}/secrets", json={"label": "VPN", "value": NAMED})
+
+        assert heard["outcome"] == "reply_added"
+        after = await desk.ticket(told)
+        assert (after["subject"], after["description"]) == ("Con [secret 1]", "Entrad con [secret 1], por favor")
+        said = {"Entrad con [secret 1], por favor", "¿[secret 1]?", "Otra vez: [secret 1]", "[secret 1].txt"}
+        assert said <= set(await texts_of(customer, told))
+        assert await traces(house, NAMED) == ["attachment"]  # the name of a file is the file's
+        seen = await customer.ok("GET", f"{path}/timeline/verification")
+        assert (seen["intact"], seen["erased"]) == (True, 4)
+
+    async def test_is_taken_out_of_all_by_staff_who_entrust_it_too(
+        self, house: House, desk: DeskUnderTest, ticket: dict[str, Any], customer: Client
+    ):
+        path = f"/v1/tickets/{ticket['ticket_id']}"
+        await desk.admin.ok("POST", f"{path}/replies", json={"text": f"Con {VALUE}", "internal": True})
+        await customer.ok("POST", f"{path}/secrets", json={"label": "VPN", "value": VALUE})
+        assert await traces(house, VALUE) != []
+        await desk.admin.ok("POST", f"{path}/secrets", json={"label": "VPN", "value": VALUE})
+        assert await traces(house, VALUE) == []
+
+    async def test_a_person_that_may_not_answer_adds_nothing(self, desk: DeskUnderTest):
+        await desk.publish("smartcloud")
+        contract = await desk.customer("smartcloud", plan="dedicated")
+        person = {"customer_id": contract["customer_id"], "name": "Luis", "emails": ["luis@example.com"]}
+        luis = await desk.admin.ok("POST", "/v1/contacts", json=person | {"authorized": True})
+        key = await desk.key("requester", contact_id=luis["contact_id"])
+        ticket = await desk.open_ticket(contract, contact_id=luis["contact_id"], facts={"business_impact": "material"})
+        path = f"/v1/tickets/{ticket['ticket_id']}"
+        secret = {"json": {"label": "VPN", "value": VALUE}}
+        await key.ok("POST", f"{path}/secrets", **secret)
+        await key.ok("POST", f"{path}/attachments", content=b"x")
+        await desk.admin.ok("POST", f"/v1/contacts/{luis['contact_id']}/withdrawals")
+        for way, body in (
+            ("replies", {"json": {"text": "hola"}}),
+            ("secrets", secret),
+            ("attachments", {"content": b"x"}),
+        ):
+            problem = await key.refused(403, "POST", f"{path}/{way}", **body)
+            assert problem["type"] == "urn:plazo:problem:contact-not-authorized", way
+
+
+async def test_a_ticket_has_at_most_twenty(desk: DeskUnderTest, ticket: dict[str, Any]):
+    path = f"/v1/tickets/{ticket['ticket_id']}/secrets"
+    for number in range(20):
+        await desk.admin.ok("POST", path, json={"label": "VPN", "value": f"{VALUE}{number}"})
+    problem = await desk.admin.refused(409, "POST", path, json={"label": "VPN", "value": VALUE})
+    assert problem["type"] == "urn:plazo:problem:too-many-secrets"
+    assert "20" in problem["detail"]
+
+
+async def test_a_long_text_is_searched_for_long_secrets_while_others_are_answered(
+    desk: DeskUnderTest, ticket: dict[str, Any]
+):
+    luz, path = await desk.key("agent", label="Luz"), f"/v1/tickets/{ticket['ticket_id']}"
+    for length in range(4000, 4020):
+        added = await desk.admin.ok("POST", f"{path}/secrets", json={"label": "VPN", "value": "z" * length})
+        await luz.ok("POST", f"{path}/secrets/{added['secret_id']}/reveal")
+    waited, is_over = [], asyncio.Event()
+
+    async def look() -> None:
+        while not is_over.is_set():
+            began = time.perf_counter()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(is_over.wait(), 0.01)
+            assert (await desk.admin.get("/healthz")).is_success
+            waited.append(time.perf_counter() - began)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(look())
+        began = time.process_time()
+        answer = await desk.admin.post(f"{path}/replies", json={"text": "a" * 100_000})
+        spent = time.process_time() - began
+        is_over.set()
+    assert answer.is_success
+    assert len(waited) > 5
+    assert max(waited) < 1
+    assert spent < 3

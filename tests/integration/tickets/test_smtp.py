@@ -48,9 +48,10 @@ async def post(desk: DeskUnderTest) -> AsyncIterator[Post]:
 
 
 async def test_a_mail_becomes_a_ticket_and_a_repetition_does_not(post: Post) -> None:
-    _, answer = await post.send(write(files={"a.txt": b"a\n"}))
+    raw = write(files={"a.txt": b"a\n"})
+    _, answer = await post.send(raw)
     assert answer.startswith("2.0.0 ticket_opened IREO-")
-    _, again = await post.send(write())
+    _, again = await post.send(b"Received: from elsewhere\r\n" + raw)
     assert again == "2.0.0 duplicate " + answer.split()[-1]
     tickets = (await post.desk.admin.ok("GET", "/v1/tickets"))["items"]
     assert [(ticket["channel"], ticket["contact_email"]) for ticket in tickets] == [("email", "ana@example.com")]

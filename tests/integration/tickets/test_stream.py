@@ -93,6 +93,23 @@ async def opened(house: House, client: Any, query: str = "", *, last: str | None
         assert task.done()
 
 
+async def test_one_key_has_few_open_and_the_next_may_come(house: House, desk: DeskUnderTest):
+    most = house.settings["tickets"].streams_of_key
+    colleague = await desk.key("agent")
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(most):
+            stream = await stack.enter_async_context(opened(house, desk.admin))
+            assert await stream.kinds(1) == ["ready"]
+        refused = await desk.admin.get("/v1/stream")
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "10")
+        assert "streams of this key" in refused.json()["detail"]
+        await desk.admin.ok("GET", "/v1/desk")
+        async with opened(house, colleague) as stream:
+            assert await stream.kinds(1) == ["ready"]
+    async with opened(house, desk.admin) as stream:
+        assert await stream.kinds(1) == ["ready"]
+
+
 async def say(desk: DeskUnderTest, ticket: dict[str, Any], text: str, *, internal: bool = False) -> None:
     body = {"text": text, "internal": internal}
     await desk.admin.ok("POST", f"/v1/tickets/{ticket['ticket_id']}/replies", json=body)

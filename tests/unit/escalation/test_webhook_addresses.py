@@ -1,6 +1,6 @@
 """Where a webhook may go."""
 
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import pytest
 
@@ -34,6 +34,68 @@ from escalation.domain.addresses import AddressRefused, check_addresses, check_u
 def test_refuses_what_is_no_public_address(address: str) -> None:
     with pytest.raises(AddressRefused, match="private, local or reserved"):
         check_addresses([ip_address(address)], scheme="https", allowed=())
+
+
+def words(text: str) -> list[str]:
+    return text.split()
+
+
+# The IANA IPv4 and IPv6 Special-Purpose Address Registries: what is "globally reachable" there, and what is not, or
+# "N/A". 64:ff9b::/96 is NAT64, and as good as the address behind it.
+NOT_REACHABLE = words("""
+0.0.0.0/8 0.0.0.0/32 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.0.0/29
+192.0.0.8/32 192.0.0.170/32 192.0.0.171/32 192.0.2.0/24 192.88.99.0/24 192.88.99.2/32 192.168.0.0/16 198.18.0.0/15
+198.51.100.0/24 203.0.113.0/24 240.0.0.0/4 255.255.255.255/32
+::1/128 ::/128 64:ff9b:1::/48 100::/64 100:0:0:1::/64 2001::/23 2001::/32 2001:2::/48 2001:10::/28 2001:db8::/32
+2002::/16 3fff::/20 5f00::/16 fc00::/7 fe80::/10
+""")
+# Those in 192.0.0.0/24 and 2001::/23 belong to protocols, and nobody's webhook is there.
+REACHABLE = ["192.31.196.0/24", "192.52.193.0/24", "192.175.48.0/24", "2620:4f:8000::/48"]
+OF_PROTOCOLS = words("""
+192.0.0.9/32 192.0.0.10/32 2001:1::1/128 2001:1::2/128 2001:1::3/128 2001:3::/32 2001:4:112::/48 2001:20::/28
+2001:30::/28
+""")
+BESIDE = words("""
+1.0.0.0 9.255.255.255 11.0.0.0 100.63.255.255 100.128.0.0 126.255.255.255 128.0.0.0 169.253.255.255 169.255.0.0
+172.15.255.255 172.32.0.0 191.255.255.255 192.0.1.0 192.0.3.0 192.88.98.255 192.88.100.0 192.167.255.255 192.169.0.0
+198.17.255.255 198.20.0.0 198.51.99.255 198.51.101.0 203.0.112.255 203.0.114.0 223.255.255.255
+2000:ffff:: 2001:200:: 2001:db7:ffff:: 2001:db9:: 2003:: 3ffe:ffff:: 3fff:1000::
+""")
+
+
+@pytest.mark.parametrize("knows", [pytest.param(True, id="as Python knows them"), pytest.param(False, id="by itself")])
+@pytest.mark.parametrize("network", [*NOT_REACHABLE, *OF_PROTOCOLS])
+def test_refuses_what_the_registries_do_not_call_reachable(
+    network: str, knows: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not knows:
+        for kind in (IPv4Address, IPv6Address):
+            monkeypatch.setattr(kind, "is_global", property(lambda _: True))
+    special = ip_network(network)
+    for address in (special[0], special[special.num_addresses // 2], special[-1]):
+        written = [address]
+        if isinstance(address, IPv4Address):
+            written += [IPv6Address(f"::ffff:{address}"), IPv6Address(f"64:ff9b::{address}")]
+            written += [IPv6Address(0x2002 << 112 | int(address) << 80)]
+        for one in written:
+            with pytest.raises(AddressRefused, match="private, local or reserved"):
+                check_addresses([one], scheme="https", allowed=())
+
+
+@pytest.mark.parametrize("address", [*BESIDE, *(str(ip_network(network)[1]) for network in REACHABLE)])
+def test_takes_what_is_beside_them(address: str) -> None:
+    check_addresses([ip_address(address)], scheme="https", allowed=())
+    if "." in address:
+        written = [ip_address(f"::ffff:{address}"), ip_address(f"64:ff9b::{address}")]
+        check_addresses(written, scheme="https", allowed=())
+
+
+@pytest.mark.parametrize(
+    "url", ["https://192.0.0.8/", "https://192.0.0.192/", "https://192.88.99.1/", "https://[3fff::1]/"]
+)
+def test_refuses_urls_of_them(url: str) -> None:
+    with pytest.raises(AddressRefused, match="private, local or reserved"):
+        check_url(url, allowed=())
 
 
 def test_takes_public_addresses() -> None:

@@ -56,5 +56,12 @@ def everything() -> Policy:
 
 
 @pytest.fixture(scope="session")
+def rare() -> Policy:
+    """The same, with an office that opens for a minute a week: some of what it promises is never due."""
+    text = EVERYTHING.replace('{mon-fri: ["09:00-17:00"]}', '{mon: ["09:00-09:01"]}').replace("40h", "900h")
+    return load_policy(text.replace("16h\n    calendar: elapsed", "20000 business_days\n    calendar: office"))
+
+
+@pytest.fixture(scope="session")
 def shipped() -> dict[str, Policy]:
     return {name: load_policy(policy_text(name)) for name in ("expande", "ireo", "prodequa", "skedu", "smartcloud")}

@@ -123,6 +123,20 @@ def test_change_that_proves_the_breach_false(desk):
     ]
 
 
+def test_end_of_a_pause_is_told_of_a_promise_that_is_never_due(rare):
+    desk = Desk(Terms(rare))
+    desk.learn(opening(3), at=hour(0))
+    desk.learn(f.Fact(hour(1), 2, f.WaitStarted("customer")), at=hour(1))
+    desk.learn(f.Fact(hour(2), 3, f.WaitEnded("customer")), at=hour(2))
+    desk.learn(f.Fact(hour(3), 4, f.Resolved()), at=hour(3))
+    assert of_kind(desk, "resolution") == [
+        ("started", hour(0)),
+        ("rescheduled", hour(1)),
+        ("rescheduled", hour(2)),
+        ("stopped", hour(3)),
+    ]
+
+
 def test_change_learnt_after_the_end_warns_of_nothing(desk):
     desk.learn(opening(1), at=hour(0))
     desk.learn(f.Fact(hour(1.5), 2, f.FactsChanged({"severity": 1}, ("severity",))), at=hour(1.5))
@@ -164,8 +178,8 @@ def stories(draw):
 
 @settings(max_examples=150, deadline=None)
 @given(facts=stories(), data=st.data())
-def test_any_order_of_arrival_ends_alike(everything, facts, data):
-    at, terms = hour(80), Terms(everything)
+def test_any_order_of_arrival_ends_alike(everything, rare, facts, data):
+    at, terms = hour(80), Terms(data.draw(st.sampled_from([everything, rare])))
     arrived = data.draw(st.permutations(facts))
     assert fold(TICKET, arrived, terms, at=at) == fold(TICKET, facts, terms, at=at)
     step_by_step, at_once = Desk(terms), Desk(terms)
@@ -179,10 +193,10 @@ def test_any_order_of_arrival_ends_alike(everything, facts, data):
 
 
 @settings(max_examples=150, deadline=None)
-@given(facts=stories())
-def test_living_through_it_ends_as_knowing_it_all(everything, facts):
+@given(facts=stories(), is_rare=st.booleans())
+def test_living_through_it_ends_as_knowing_it_all(everything, rare, facts, is_rare):
     """Timers at every instant that matters, facts as they happen: the end is the fold of all."""
-    terms, at = Terms(everything), hour(0)
+    terms, at = Terms(rare if is_rare else everything), hour(0)
     lived = Desk(terms)
     coming = sorted(facts, key=lambda fact: (fact.occurred_at, fact.version))
     while at < hour(200):

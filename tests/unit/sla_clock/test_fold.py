@@ -5,10 +5,13 @@ from uuid import UUID
 
 import pytest
 
+from plazo.calendar import NeverDue
 from plazo.kernel.time import parse_instant
 from plazo.policy import Place
 from sla_clock.domain import facts as f
+from sla_clock.domain.explanation import explain, explanation_text
 from sla_clock.domain.fold import fold, next_instant
+from sla_clock.domain.preview import forecast
 from sla_clock.domain.terms import Terms
 
 TICKET = UUID(int=1)
@@ -332,3 +335,42 @@ def test_next_instant(terms):
     while (instant := next_instant(clocks, facts, after=instants[-1])) is not None:
         instants.append(instant)
     assert instants[1:] == [hour(2), hour(4), hour(8), hour(16)]
+
+
+# --- what is never due -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("severity", "target"), [(3, "900h"), (2, "20000 business_days")])
+def test_promise_that_is_never_due_runs_beside_the_others(rare, severity, target):
+    happened = story((0, opened(severity=severity)))
+    clocks = clocks_at(happened, Terms(rare), hour(24))
+    never, other = clocks["resolution", 1], clocks["first_response", 1]
+    assert (never.state, never.due_at, never.promise.target, never.warnings) == ("running", None, target, ())
+    assert other.due_at is not None
+    assert next_instant([never], happened, after=hour(24)) is None
+    said = {language: explanation_text(explain(never, at=hour(24)), language) for language in ("es", "en")}
+    assert "Vencimiento: nunca; el calendario no tiene tanto tiempo" in said["es"]
+    assert "Due: never; the calendar does not have that much time of service before the year 2200" in said["en"]
+
+
+def test_promise_that_is_never_due_pauses_changes_and_is_kept(rare):
+    happened = story(
+        (0, opened(severity=3)),
+        (1, f.WaitStarted("customer")),
+        (2, f.WaitEnded("customer")),
+        (3, f.FactsChanged({"severity": 1}, ("severity",))),
+        (4, f.FactsChanged({"severity": 3}, ("severity",))),
+        (5, f.Resolved()),
+    )
+    states = [(clock.state, clock.due_at) for clock in (
+        clocks_at(happened, Terms(rare), hour(hours))["resolution", 1] for hours in (0.5, 1.5, 2.5, 3.5, 4.5, 5.5)
+    )]  # fmt: skip
+    # under severity 1 it is 8 h of elapsed time and an hour of waiting
+    assert states == [
+        ("running", None), ("paused", None), ("running", None), ("running", hour(9)), ("running", None), ("met", None),
+    ]  # fmt: skip
+
+
+def test_preview_of_what_is_never_due_is_refused(rare):
+    with pytest.raises(NeverDue, match="resolution: office has less than 900h before 2200"):
+        forecast(Terms(rare), {"severity": 3}, opened_at=MONDAY)

@@ -1,11 +1,14 @@
 """Which document speaks: the contract, then the policy, then the defaults. SKE-12"""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from plazo.policies import policy_text
 from plazo.policy import AgreedTerms, agreed_faults, load_policy
 from sla_clock.domain.terms import Terms
 
+NOW = datetime(2026, 5, 4, tzinfo=UTC)
 SKEDU = load_policy(policy_text("skedu"))
 AGREED = AgreedTerms.model_validate(
     {
@@ -61,8 +64,12 @@ def test_agreed_target_is_the_one_that_holds():
         pytest.param(
             {"when": {"moon": "full"}, "first_response": "2h", "calendar": "service"}, "/targets/0", "moon", id="fact"
         ),
+        # 45 h a week are 406,000 h to the year 2200
+        pytest.param(
+            {"resolution": "876000h", "calendar": "service"}, "/targets/0/resolution", "never due", id="never due"
+        ),
     ],
 )
 def test_agreed_terms_are_checked_against_the_policy(rule, pointer, said):
-    faults = agreed_faults(SKEDU, {"reference": "Anexo B", "targets": [{"clause": "SKE-12"} | rule]})
+    faults = agreed_faults(SKEDU, {"reference": "Anexo B", "targets": [{"clause": "SKE-12"} | rule]}, now=NOW)
     assert any(fault.pointer.startswith(pointer) and said in fault.message + fault.pointer for fault in faults), faults

@@ -122,7 +122,7 @@ class TestSecrecy:
         cipher = parse_keys(f"a:{OLD}")
         mark = cipher.seal(value, desk_id=DESK, ticket_id=TICKET, secret_id=SECRET).mark
         assert mark is not None
-        marks = [Mark(mark=mark, length=len(value), label="∎")]
+        marks = [Mark(mark=mark, length=len(value), shown="[∎]")]
         left = cipher.redact(before + value + after, ticket_id=TICKET, marks=marks)
         assert value not in left
         if value not in before + after and len(before) + len(after) == 0:

@@ -125,10 +125,82 @@ def test_what_nobody_wrote_is_known(headers: list[str | bytes], sender: str, rea
         pytest.param("mx; spf=fail; dkim=pass", False, id="forwarded"),
         pytest.param("mx; spf=softfail", False, id="soft"),
         pytest.param("mx; spf=pass; dkim=pass; dmarc=pass", False, id="right"),
+        pytest.param("mx 1; dmarc/1 = FAIL header.from=x", True, id="with versions"),
+        pytest.param("spf=fail; dkim=none; dmarc=pass action=none", False, id="without the server's name"),
+        pytest.param("mx; none", False, id="nothing was checked"),
+        pytest.param("mx; spf=pass smtp.mailfrom=dmarc=pass@evil.example; dmarc=fail", True, id="in a value"),
+        pytest.param("mx; spf=fail smtp.mailfrom=dkim=pass@evil.example", True, id="another method in a value"),
+        pytest.param("mx; spf=fail smtp.helo=dmarc=pass", True, id="last in a value"),
+        pytest.param("mx; dmarc=fail (dmarc=pass)", True, id="in a comment"),
+        pytest.param("mx; dmarc=fail (a (b) ; dmarc=pass)", True, id="in a nested comment"),
+        pytest.param("mx (; dmarc=fail ;); dmarc=pass", False, id="a failure in a comment"),
+        pytest.param('mx; spf=fail reason="a; dmarc=pass"', True, id="in a quoted string"),
+        pytest.param(r'mx; spf=fail reason="a\"; dmarc=pass"', True, id="behind an escaped quote"),
+        pytest.param(r"mx; spf=fail (\) ; dmarc=pass)", True, id="behind an escaped bracket"),
+        pytest.param("mx; dmarc=pass; dmarc=fail", True, id="both"),
+        pytest.param("mx; dmarc=pass@evil.example; spf=fail", True, id="no result"),
+        pytest.param('mx; spf=pass smtp.mailfrom="(@evil.example; dmarc=fail', True, id="no end of a quoted string"),
+        pytest.param("mx; spf=pass smtp.mailfrom=(@evil.example; dmarc=fail", True, id="no end of a comment"),
+        pytest.param("mx; spf=fail x==?utf-8?q?=3B_dmarc=3Dpass?=", True, id="encoded"),
     ],
 )
 def test_a_disproved_sender_is_known(results: str, is_disproved: bool) -> None:
     assert mail(f"Authentication-Results: {results}").is_disproved is is_disproved
+
+
+PIECES = ["dmarc=pass", "dmarc=fail", "dkim=pass", "spf=fail", ";", " ", "(", ")", '"', "\\", "@evil.example", "a"]
+SAID = st.lists(st.sampled_from(PIECES), max_size=8).map("".join)
+HIDDEN = st.one_of(
+    SAID.map(lambda said: "(" + said.translate({ord(one): f"\\{one}" for one in "()\\"}) + ")"),
+    SAID.map(lambda said: 'reason="' + said.translate({ord(one): f"\\{one}" for one in '"\\'}) + '"'),
+    st.lists(st.sampled_from(["dmarc=pass", "dkim=pass", "@evil.example"]), max_size=3).map(
+        lambda said: f"smtp.mailfrom={''.join(said)}"
+    ),
+)
+
+
+@given(hidden=st.lists(HIDDEN, max_size=3), results=st.permutations(["spf=fail", "dkim=none", "dmarc=fail"]))
+def test_nothing_that_a_sender_says_of_itself_proves_it(hidden: list[str], results: list[str]) -> None:
+    parts = [" ".join([result, *hidden]) for result in results]
+    assert mail(f"Authentication-Results: {'; '.join(['mx', *parts])}").is_disproved
+
+
+@given(hidden=st.lists(HIDDEN, max_size=3))
+def test_nothing_that_a_sender_says_of_itself_disproves_it(hidden: list[str]) -> None:
+    assert not mail(f"Authentication-Results: mx; {' '.join(['dmarc=pass', *hidden])}").is_disproved
+
+
+@pytest.mark.parametrize(
+    ("sender", "address", "is_disproved"),
+    [
+        pytest.param('"ana@example.com" <eva@example.com>', "eva@example.com", False, id="a name like an address"),
+        pytest.param("=?utf-8?q?ana=40example.com=2C?= <eva@x.org>", "eva@x.org", False, id="an encoded name like two"),
+        pytest.param("(ana@example.com) eva@x.org", "eva@x.org", False, id="a comment"),
+        pytest.param("ana@example.com <Ana@example.com>", "ana@example.com", False, id="twice the same"),
+        pytest.param("ana@example.com, eva@x.org", "ana@example.com", True, id="two"),
+        pytest.param("ana@example.com <eva@x.org>", "ana@example.com", True, id="two without a comma"),
+        pytest.param("eva@x.org\r\nFrom: ana@example.com", "eva@x.org", True, id="two headers"),
+    ],
+)
+def test_a_mail_of_several_senders_is_nobody_s(sender: str, address: str, is_disproved: bool) -> None:
+    read = mail("Authentication-Results: mx; dmarc=pass", sender=sender)
+    assert (read.sender, read.is_disproved) == (address, is_disproved)
+
+
+def test_a_repetition_says_the_same_whatever_was_added_on_its_way() -> None:
+    said = ["Message-ID: <a@b.c>", "Subject: No arranca"]
+    file = b"Content-Type: text/plain\r\nContent-Disposition: attachment; filename=a.txt\r\n\r\n%s\r\n"
+    first = mail(*said, body=b"Hola\r\n\r\nAna\r\n")
+    again = ["Received: from elsewhere", "X-Spam: no", *said, "Content-Transfer-Encoding: base64"]
+    assert mail(*again, body=b"SG9sYQoKQW5hCg==").digest == first.digest
+    others = [
+        mail(*said, body=b"Hola\r\n\r\nEva\r\n"),
+        mail(said[0], "Subject: Ya arranca", body=b"Hola\r\n\r\nAna\r\n"),
+        mail(*said, body=b"Hola\r\n\r\nAna\r\n", sender="eva@example.com"),
+        multipart("mixed", b"\r\nHola", file % b"x"),
+        multipart("mixed", b"\r\nHola", file % b"y"),
+    ]
+    assert len({one.digest for one in (first, *others)}) == 6
 
 
 @pytest.mark.parametrize(

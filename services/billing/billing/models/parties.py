@@ -29,6 +29,16 @@ class Contract(BillingTable, table=True):
     agreed: dict[str, Any] | None = json_column(nullable=True)
 
 
+class Contact(BillingTable, table=True):
+    """Whether a person of a customer may open and answer tickets, and so accept quotes. EXP-01"""
+
+    __tablename__ = "contact"
+
+    contact_id: UUID = Field(primary_key=True)
+    desk_id: UUID
+    may_ask: bool
+
+
 class StandingChange(BillingTable, table=True):
     """A contract's standing from an instant on. Rows are never changed or removed."""
 

@@ -64,6 +64,7 @@ async def accept_quote(quote_id: UUID, call: AnyCall, body: AcceptanceCreate | N
         body=body or AcceptanceCreate(),
         customer_id=call.principal.customer_id,
         by=_actor(call),
+        contact_id=call.principal.contact_id,
     )
     await call.settle(view.ticket_id or view.contract_id)
     return view

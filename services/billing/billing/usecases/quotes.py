@@ -10,6 +10,7 @@ from billing.schemas.quotes import AcceptanceCreate, QuoteCreate, QuoteView
 from billing.usecases.admission import reconsider
 from billing.usecases.books import Books, Why, close_books, open_books
 from billing.usecases.charging import recharge
+from billing.usecases.contacts import require_authorized
 from billing.usecases.pricing import price_work
 from billing.usecases.subjects import Subject, find_subject
 from plazo.events.billing import QuoteChanged, TimerRequested, TimerWithdrawn
@@ -88,13 +89,21 @@ def _explain(explanation: dict[str, str], share: dict[str, str] | None, body: Qu
 
 
 async def accept_quote(
-    uow: UnitOfWork, *, quote_id: UUID, body: AcceptanceCreate, customer_id: UUID | None, by: str
+    uow: UnitOfWork,
+    *,
+    quote_id: UUID,
+    body: AcceptanceCreate,
+    customer_id: UUID | None,
+    by: str,
+    contact_id: UUID | None = None,
 ) -> QuoteView:
     """Accept a quote: what it takes of the account is set aside until work is done under it, or it expires.
 
     Where the account reserves, all of that must be there; where it only checks, what is there is set aside.
+    `contact_id` is the person of the customer who does, where the key says so.
 
     :raises NotFound: for a quote that the caller may not see, or a ticket of another contract
+    :raises NotAuthorized: if nobody authorized the contact, and the ticket's policy asks for that (EXP-01)
     :raises QuoteDecided: if it was decided before or is over
     :raises UnitsTaken: if the account reserves and what the quote takes is not there
     :raises InvalidInput: if nobody says which ticket it is for
@@ -108,6 +117,7 @@ async def accept_quote(
         subject = await find_subject(tx, ticket_id)
         if subject.contract.contract_id != quote["contract_id"]:
             raise NotFound(f"contract {quote['contract_id']} has no ticket {ticket_id}")
+        await require_authorized(tx, contact_id, subject.ticket)
         quote = await _find(tx, quote_id, customer_id=customer_id)
         _require_state(quote, "offered")
         if quote["valid_until"] <= tx.now:

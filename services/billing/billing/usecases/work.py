@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from billing.domain.accounts import midnight
 from billing.domain.parties import Ticket
 from billing.domain.rating import Work
 from billing.repository import ledger
@@ -60,7 +61,7 @@ async def log_work(uow: UnitOfWork, *, body: WorkCreate, logged_by: str) -> Char
     :raises TicketHeld: if it is kept out
     :raises QuoteRequired: if the customer must accept a quote first
     :raises BalanceExhausted: if the contract refuses what no account covers
-    :raises InvalidInput: for work in the future
+    :raises InvalidInput: for work in the future, or before the contract is valid
     """
     async with uow.begin() as tx:
         view = await charge_work(tx, body, logged_by=logged_by)
@@ -167,6 +168,7 @@ async def _charge(tx: Transaction, subject: Subject, *, why: Why, new: NewWork) 
     """Charge a ticket for one more piece of work."""
     ticket, contract, work = subject.ticket, subject.contract, new.work
     policy = await known_policy(tx, policy=ticket.policy, version=ticket.policy_version)
+    _check_validity(subject, work, zone=policy.timezone)
     check_facts(policy, work)
     account = policy.billing.account
     holds = account is not None and account.on_minimum == "reserve" and ticket.admitted_at is not None
@@ -207,6 +209,20 @@ def _is_accepted(books: Books, ticket: Ticket, quote_id: UUID) -> bool:
     if not any(quote.holds and quote.quote_id == quote_id for quote in books.held.quotes[ticket.ticket_id]):
         raise QuoteNotAccepted(f"ticket {ticket.number} has no accepted quote {quote_id}")
     return True
+
+
+def _check_validity(subject: Subject, work: Work, *, zone: str) -> None:
+    """Refuse work that no month of the contract can hold. :raises InvalidInput: if it began before it was valid
+
+    A ticket of the time before a renewal goes on from its opening: the contract is kept as it was renewed.
+    """
+    since = midnight(subject.contract.valid_from, zone)
+    if work.started_at < min(since, subject.ticket.opened_at):
+        message = (
+            f"expected work under the contract, which is valid from {subject.contract.valid_from} "
+            f"({format_instant(since)}), not of {format_instant(work.started_at)}"
+        )
+        raise InvalidInput("the work lies before its contract", faults=[Fault("/started_at", message)])
 
 
 def _check_quote(billing: Billing, facts: Facts, work: Work) -> None:

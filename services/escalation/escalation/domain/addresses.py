@@ -12,7 +12,33 @@ Network = IPv4Network | IPv6Network
 
 # All that the Internet routes of IPv6.
 _UNICAST = IPv6Network("2000::/3")
-_NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+# What IANA's registries of special-purpose addresses (RFC 6890) do not call globally reachable; of IPv6 what is within
+# the space above. Here, because every version of Python knows another part of it. What is reachable nevertheless in
+# 192.0.0.0/24 and 2001::/23 belongs to protocols, not to partners.
+_NOT_REACHABLE = tuple(
+    ip_network(network)
+    for network in (
+        "0.0.0.0/8",  # this network
+        "10.0.0.0/8",  # private
+        "100.64.0.0/10",  # shared by carriers
+        "127.0.0.0/8",  # loopback
+        "169.254.0.0/16",  # link-local
+        "172.16.0.0/12",  # private
+        "192.0.0.0/24",  # protocol assignments
+        "192.0.2.0/24",  # documentation
+        "192.88.99.0/24",  # relays of 6to4
+        "192.168.0.0/16",  # private
+        "198.18.0.0/15",  # benchmarks
+        "198.51.100.0/24",  # documentation
+        "203.0.113.0/24",  # documentation
+        "240.0.0.0/4",  # reserved, and broadcast
+        "2001::/23",  # protocol assignments, among them Teredo
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4
+        "3fff::/20",  # documentation
+    )
+)
+_NAT64 = IPv6Network("64:ff9b::/96")  # not 64:ff9b:1::/48: where in it the address stands, each network says itself
 # Answers as the platform to every machine of a cloud, though the address is a public one.
 _PLATFORM = frozenset({IPv4Address("168.63.129.16")})
 _LONGEST_URL = 2000
@@ -114,11 +140,14 @@ def _meant(address: Address) -> tuple[Address, ...]:
         return (address.ipv4_mapped,)
     if address.sixtofour is not None:
         return (address, address.sixtofour)
-    if any(address in network for network in _NAT64):
+    if address in _NAT64:
         return (IPv4Address(int(address) & 0xFFFF_FFFF),)
     return (address,)
 
 
 def _is_public(address: Address) -> bool:
-    is_routed = isinstance(address, IPv4Address) or address in _UNICAST
-    return is_routed and address.is_global and not address.is_multicast and address not in _PLATFORM
+    if isinstance(address, IPv6Address) and address not in _UNICAST:
+        return False
+    if address in _PLATFORM or address.is_multicast or not address.is_global:
+        return False
+    return not any(address.version == network.version and address in network for network in _NOT_REACHABLE)

@@ -132,7 +132,9 @@ async def show_message(request: Request, reader: Reader, message_id: UUID, accep
         escalation_id=message.escalation_id,
     )
     captured = reader.sandbox or runtime_of(request).settings.smtp_url is None
-    return page("message", one=message.model_copy(update={"acknowledge_path": path if captured else None}))
+    may_acknowledge = reader.has_scope(runtime_of(request).service.name, "write")
+    shown = path if captured and may_acknowledge else None
+    return page("message", one=message.model_copy(update={"acknowledge_path": shown}))
 
 
 def _uow(request: Request, reader: Principal) -> UnitOfWork:

@@ -97,8 +97,9 @@ async def set_channel(call: Lead, channel: ChannelName, body: ChannelChange) -> 
 
 
 def _shown(call: Call, message: MessageView) -> MessageView:
-    """Show the link too where nothing is sent: there this is the mailbox."""
-    if call.runtime.settings.smtp_url is not None and not call.principal.sandbox:
+    """Show the link too where nothing is sent: there this is the mailbox. It acknowledges, so not who may only read."""
+    is_sent = call.runtime.settings.smtp_url is not None and not call.principal.sandbox
+    if is_sent or not call.principal.has_scope(call.runtime.service.name, "write"):
         return message
     path = acknowledge_path(
         call.runtime.settings,

@@ -31,9 +31,12 @@ Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
 async def create_subscription(call: Lead, body: SubscriptionCreate) -> SubscriptionSecretView:
     """Subscribe a partner system to events. The answer has its secret, once.
 
-    Each event is posted signed by Standard Webhooks, in the order of its ticket; what fails is tried again for days.
+    Each event is posted signed by Standard Webhooks, in the order of its ticket; what fails is tried again for days. A
+    key with scopes subscribes to what is announced by services that it may read.
     """
-    made = await subscribing.create_subscription(call.uow(status=201), body, settings=call.runtime.settings)
+    made = await subscribing.create_subscription(
+        call.uow(status=201), body, by=call.principal, settings=call.runtime.settings
+    )
     call.show_version(made.version)
     return made
 
@@ -59,6 +62,7 @@ async def change_subscription(call: Lead, subscription_id: UUID, body: Subscript
         call.uow(),
         subscription_id,
         body,
+        by=call.principal,
         if_match=call.request.headers.get("if-match"),
         settings=call.runtime.settings,
     )

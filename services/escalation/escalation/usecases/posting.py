@@ -22,7 +22,15 @@ from plazo.runtime.unit_of_work import SystemWork, Transaction, UnitOfWork
 
 TRIAL = "subscription.test.v1"
 # Keys hold the digests of secrets, and timers are a matter of the services among themselves.
-_INTERNAL = ("desk.created", "key.issued", "key.revoked", "timer.requested", "timer.withdrawn", "timer.fired")
+_INTERNAL = (
+    "desk.created",
+    "key.issued",
+    "key.revoked",
+    "key.rotated",
+    "timer.requested",
+    "timer.withdrawn",
+    "timer.fired",
+)
 #: The names of the events that may be subscribed to.
 OFFERED = frozenset(event.name for event in EVENTS.values()) - frozenset(_INTERNAL)
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from escalation.domain.addresses import AddressRefused, Network, check_url, read_networks, read_url
 from escalation.domain.sealing import read_keys, seal
-from escalation.domain.subscriptions import check_patterns
+from escalation.domain.subscriptions import check_patterns, is_event_wanted
 from escalation.repository import subscriptions
 from escalation.repository.subscriptions import Post, Subscription
 from escalation.schemas.subscriptions import (
@@ -22,9 +22,11 @@ from escalation.schemas.subscriptions import (
     SubscriptionView,
 )
 from escalation.usecases.posting import OFFERED, TRIAL
+from plazo.events.registry import EVENTS
 from plazo.kernel.errors import Fault, InvalidInput, Kind, NotFound, PlazoError
 from plazo.kernel.ids import new_id
 from plazo.runtime.call import check_version
+from plazo.runtime.identity import Principal
 from plazo.runtime.pagination import Page, page_of, position
 from plazo.runtime.settings import Settings
 from plazo.runtime.signatures import new_secret
@@ -44,6 +46,13 @@ class NothingToReplay(PlazoError):
 
     kind = Kind.CONFLICT
     code = "nothing-to-replay"
+
+
+class BeyondScopes(PlazoError):
+    """A caller has itself sent what its scopes do not let it read."""
+
+    kind = Kind.FORBIDDEN
+    code = "beyond-scopes"
 
 
 class SubscriptionIdle(PlazoError):
@@ -66,10 +75,15 @@ def sealing_keys(settings: Settings) -> dict[str, bytes]:
 
 
 async def create_subscription(
-    uow: UnitOfWork, new: SubscriptionCreate, *, settings: Settings
+    uow: UnitOfWork, new: SubscriptionCreate, *, by: Principal, settings: Settings
 ) -> SubscriptionSecretView:
-    """Make a subscription; the answer alone has its secret. :raises InvalidInput: for a URL or event that cannot be"""
+    """Make a subscription; the answer alone has its secret.
+
+    :raises InvalidInput: for a URL or event that cannot be
+    :raises BeyondScopes: for events of a service that the caller may not read
+    """
     _check(url=new.url, events=new.events, settings=settings)
+    _check_scopes(by, new.events)
     subscription_id, secret = new_id(), new_secret()
     async with uow.begin() as tx:
         made = Subscription(
@@ -91,11 +105,18 @@ async def create_subscription(
 
 
 async def change_subscription(
-    uow: UnitOfWork, subscription_id: UUID, change: SubscriptionChange, *, if_match: str | None, settings: Settings
+    uow: UnitOfWork,
+    subscription_id: UUID,
+    change: SubscriptionChange,
+    *,
+    by: Principal,
+    if_match: str | None,
+    settings: Settings,
 ) -> SubscriptionView:
     """Change what is named. What waits for one that is enabled again is sent, with all its attempts before it.
 
     :raises NoSuchSubscription: :raises StaleVersion: :raises InvalidInput:
+    :raises BeyondScopes: if it is, or becomes, one to events of a service that the caller may not read
     """
     _check(url=change.url, events=change.events, settings=settings)
     named = change.model_dump(exclude_unset=True, exclude={"enabled"})
@@ -104,6 +125,7 @@ async def change_subscription(
         held = await _held(tx, subscription_id)
         check_version(if_match, held.version)
         after = replace(held, **named)
+        _check_scopes(by, (*held.events, *after.events))
         if change.enabled is True:
             after = replace(after, state="active", state_reason=None, failures=0, failing_since=None)
         elif change.enabled is False and held.state == "active":
@@ -245,6 +267,15 @@ def _delivery_view(delivery: subscriptions.Delivery, attempts: list[subscription
     return DeliveryView(
         about=delivery.aggregate_id, attempts=views, **{name: getattr(delivery, name) for name in names}
     )
+
+
+def _check_scopes(caller: Principal, patterns: tuple[str, ...]) -> None:
+    wanted = {
+        event.producer for event in EVENTS.values() if event.name in OFFERED and is_event_wanted(patterns, event.name)
+    }
+    hidden = sorted(one.replace("_", "-") for one in wanted if not caller.has_scope(one, "read"))
+    if hidden:
+        raise BeyondScopes(f"these are events of {', '.join(hidden)}, which the scopes of this key do not let it read")
 
 
 def _check(*, url: str | None, events: tuple[str, ...] | None, settings: Settings) -> None:

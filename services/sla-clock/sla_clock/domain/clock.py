@@ -26,7 +26,7 @@ Because = Literal[
 
 @dataclass(frozen=True, slots=True)
 class DueChange:
-    """The due instant moved at `at`, or became unknown (None), `because` of a kind of fact."""
+    """The due instant moved at `at`, or became unknown or never (None), `because` of a kind of fact."""
 
     at: datetime
     previous_due_at: datetime | None
@@ -52,8 +52,9 @@ class Warned:
 class Clock:
     """One promise about one ticket, as of the instant it was folded for.
 
-    `due_at` is None while it is paused or once it is cancelled, `breached_at` is the due instant once that has passed
-    unkept. `version` counts changes of the promise itself; `terms` are those that decided it last.
+    `due_at` is None while it is paused or once it is cancelled, and of one that runs if its calendar does not hold that
+    much time: then it is never due. `breached_at` is the due instant once that has passed unkept. `version` counts
+    changes of the promise itself; `terms` are those that decided it last.
     """
 
     clock_id: UUID

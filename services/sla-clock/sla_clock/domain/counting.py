@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from plazo.calendar import Pause, WorkingTime, parse_target
+from plazo.calendar import NeverDue, Pause, WorkingTime, parse_target
 from plazo.kernel.time import SECOND, from_micros, to_micros
 from sla_clock.domain.terms import Promise, Terms
 
@@ -38,7 +38,7 @@ class Course:
         return from_micros(self.base)
 
     def due(self, pauses: Iterable[Pause]) -> int | None:
-        """Return when the promise is due; None while a pause keeps that open."""
+        """Return when the promise is due; None while a pause keeps that open, or where it never is."""
         if self.promise.until is not None and self.total == 0:
             return to_micros(self.promise.until)  # agreed for an instant already past
         return self.reached(self.total, pauses)
@@ -46,14 +46,17 @@ class Course:
     def reached(self, amount: int, pauses: Iterable[Pause]) -> int | None:
         """Return when `amount` of the total has been used; None while a pause keeps that open.
 
-        What was reached before a running pause began is not moved by it.
+        What was reached before a running pause began is not moved by it. None too where the calendar does not hold
+        that much before its end: no instant comes by which it would be used, and what else is owed does not mind.
         """
         closed, since = _spans(pauses, self.base)
         rest = max(0, amount - self.credit)
-        if since is None:
-            return self.working.due_micros(self.base, rest, closed)
-        at = self.working.due_micros(self.base, rest, [span for span in closed if span[0] < since])
-        return at if at <= since else None
+        counted = closed if since is None else [span for span in closed if span[0] < since]
+        try:
+            at = self.working.due_micros(self.base, rest, counted)
+        except NeverDue:
+            return None
+        return at if since is None or at <= since else None
 
     def used(self, at: int, pauses: Iterable[Pause]) -> int:
         """Return how much of the total has been used at an instant."""

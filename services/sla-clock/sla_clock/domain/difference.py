@@ -138,4 +138,6 @@ def _is_rescheduled(before: Announced, clock: Clock) -> bool:
 
 
 def _unbroken(copy: ClockCopy) -> ClockCopy:
-    return copy.model_copy(update={"state": "running", "breached_at": None})
+    # The end of a pause is news even where the due instant stays as it was: unknown, and now never.
+    state = "paused" if copy.state == "paused" else "running"
+    return copy.model_copy(update={"state": state, "breached_at": None})

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from plazo.calendar import Segment, SegmentKind, parse_target
 from plazo.calendar.explanation import Language, describe_target, length_text, render
-from plazo.kernel.time import SECOND, format_instant
+from plazo.kernel.time import LAST_YEAR, SECOND, format_instant
 from plazo.policy import reading_of
 from plazo.policy.rules import Reading
 from sla_clock.domain.clock import Clock
@@ -92,8 +92,10 @@ def explanation_text(explanation: Explanation, language: Language) -> str:
     if explanation.reading is not None:
         lines.append(words["reading"].format(choice=explanation.reading.choice, why=explanation.reading.why))
     lines.append(words["started_at"].format(at=format_instant(clock.started_at)))
-    due = words["unknown"] if clock.state == "paused" else None
-    lines.append(words["due_at"].format(at=format_instant(clock.due_at)) if clock.due_at else due or "")
+    if clock.due_at is not None:
+        lines.append(words["due_at"].format(at=format_instant(clock.due_at)))
+    elif clock.is_running:
+        lines.append(words["unknown" if clock.state == "paused" else "never"].format(year=LAST_YEAR + 1))
     ends = {"stopped_at": clock.stopped_at, "breached_at": clock.breached_at}
     lines += [words[name].format(at=format_instant(at)) for name, at in ends.items() if at is not None]
     if explanation.credited:

@@ -55,7 +55,7 @@ class Occasion:
         return sorted([*self._closed, *running], key=lambda pause: pause.start)
 
     def due_at(self) -> datetime | None:
-        """Return when it is due as things stand; None while that is open, or nothing is promised."""
+        """Return when it is due as things stand; None while that is open, if it never is, or nothing is promised."""
         if self.course is None or self.lapsed_at or self.cancelled_at:
             return None
         due = self.course.due(self.pauses)
@@ -177,7 +177,7 @@ class Occasion:
             return "missed" if is_broken else "met"
         if is_broken:
             return "breached"
-        return "paused" if due is None else "running"
+        return "paused" if due is None and self._open else "running"
 
     def _end_pauses(self, at: datetime) -> None:
         self._closed += [Pause(start, at, cause) for cause, start in self._open.items()]

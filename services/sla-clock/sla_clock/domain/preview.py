@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from plazo.calendar import parse_target
+from plazo.calendar import NeverDue, parse_target
+from plazo.kernel.errors import Fault
+from plazo.kernel.time import LAST_YEAR
 from plazo.policy import first_match
 from plazo.policy.charging import WorkRule
 from plazo.policy.handling import EscalationRule, EscalationStep
@@ -39,7 +41,10 @@ class Forecast:
 
 
 def forecast(terms: Terms, facts: Mapping[str, FactValue], *, opened_at: datetime) -> Forecast:
-    """Decide for facts what the policy would; severity and priority are decided too, where they are not given."""
+    """Decide for facts what the policy would; severity and priority are decided too, where they are not given.
+
+    :raises NeverDue: if the calendar of a promise does not hold that much time
+    """
     known = dict(facts)
     for name, rules in (("severity", terms.policy.severity), ("priority", terms.policy.priority)):
         if name not in known and (grade := first_match(rules, known)):
@@ -48,6 +53,12 @@ def forecast(terms: Terms, facts: Mapping[str, FactValue], *, opened_at: datetim
     work = first_match(terms.policy.billing.work, known)
     opening = Fact(opened_at, 1, Opened(known, clocks=terms.has_clocks(known), pending=False))
     clocks = fold(UUID(int=0), [opening], terms, at=opened_at)
+    if never := [clock for clock in clocks if clock.due_at is None]:
+        faults = [
+            Fault("", f"{one.kind}: {one.promise.calendar} has less than {one.promise.target} before {LAST_YEAR + 1}")
+            for one in never
+        ]
+        raise NeverDue(faults[0].message, faults=faults)
     steps = [step for clock in clocks for step in _steps(terms, clock, known)]
     return Forecast(
         coverage=coverage.rule if coverage else None,

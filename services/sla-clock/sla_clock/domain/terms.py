@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from plazo.calendar import ELAPSED, TargetKind, WorkingTime, compile_calendar, parse_target
+from plazo.calendar import ELAPSED, NeverDue, TargetKind, WorkingTime, compile_calendar, parse_target
 from plazo.kernel.time import DAY, SECOND, from_micros, to_micros
 from plazo.policy import AgreedTerms, Place, Policy, calendar_of, first_for_kind, first_match, target_rule, with_agreed
 from plazo.policy.promises import TARGET_KINDS, PauseRule, StopRule
@@ -14,6 +14,7 @@ from sla_clock.domain.facts import FactValue
 
 Commitment = Literal["objective", "guarantee"]
 Document = Literal["contract", "policy", "defaults", "agreement"]
+_BEYOND = 400 * 366 * DAY  # more than any calendar holds, whose years are 1970 to 2199
 # What keeps a promise where the policy has no rule for its kind.
 _STOPPED_BY: Mapping[ClockKind, frozenset[str]] = {
     "acknowledgement": frozenset({"receipt", "reply", "call"}),
@@ -149,7 +150,10 @@ class Terms:
         return Verdict(about, "defaults", f"no {table} rule of {self._name} speaks of it")
 
     def measure(self, promise: Promise, start: int) -> tuple[WorkingTime, int]:
-        """Return what a promise is counted on and how long it is from `start`, in microseconds."""
+        """Return what a promise is counted on and how long it is from `start`, in microseconds.
+
+        Business days that do not come before the calendar's end are longer than all of it.
+        """
         if promise.target is None:
             until = start if promise.until is None else to_micros(promise.until)
             return compile_calendar(ELAPSED), max(0, until - start)
@@ -159,5 +163,8 @@ class Terms:
             return calendar, target.amount * SECOND
         if target.kind is TargetKind.DAYS:
             return compile_calendar(ELAPSED), target.amount * DAY
-        end = calendar.due(from_micros(start), target)
+        try:
+            end = calendar.due(from_micros(start), target)
+        except NeverDue:
+            return calendar, _BEYOND
         return calendar, calendar.working_micros(start, to_micros(end))

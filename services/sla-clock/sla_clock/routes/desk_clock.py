@@ -26,7 +26,7 @@ async def move_desk_clock(
     """Move the clock of a sandbox desk forward.
 
     Timers fire in order on the way, and the answer comes when all four services have settled at each of them. After a
-    503 repeat the request: what was reached stays reached.
+    503 repeat the request: what was reached stays reached. After a 409 `desk-has-dead-letters` see to those first.
     """
     await usecase.read_desk_clock(call.uow(), desk_id=desk_id)
     return await usecase.move_desk_clock(

@@ -23,7 +23,7 @@ class ClockView(View):
     calendar: str | None
     clauses: tuple[str, ...]
     started_at: datetime
-    due_at: datetime | None = Field(description="null while the clock is paused")
+    due_at: datetime | None = Field(description="null while the clock is paused, and of a promise that is never due")
     stopped_at: datetime | None
     breached_at: datetime | None
     detected_at: datetime | None = Field(default=None, description="when the service saw the breach")

@@ -1,5 +1,6 @@
 """The test clock of a sandbox desk: time moves from one due instant to the next, and rests until all have followed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -11,6 +12,7 @@ from plazo.kernel.time import LAST_YEAR, format_instant
 from plazo.runtime.bus import BusDown
 from plazo.runtime.idempotency import KeyReused
 from plazo.runtime.service import Runtime
+from plazo.runtime.settlement import Counts
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
 from sla_clock.repository import desks, timers
 from sla_clock.repository.desks import Desk, Request
@@ -18,7 +20,9 @@ from sla_clock.schemas.desk_clock import ClockMove, ClockMoved, DeskClock
 from sla_clock.usecases.fire_timers import fire_desk_timers
 from sla_clock.usecases.work_off_recomputations import work_off
 
-SETTLE_SECONDS = 30.0
+# Between these waits for the desk to come to rest it is looked up whether it can at all.
+_WAITS_SECONDS = (0.5, 1.5, 4.0, 8.0, 16.0)
+SETTLE_SECONDS = sum(_WAITS_SECONDS)
 # A request that is repeated while it is still carried out waits so long for its answer.
 _PATIENCE_SECONDS = 10.0
 
@@ -58,6 +62,13 @@ class DeskNotSettled(PlazoError):
     code = "desk-not-settled"
 
 
+class DeskHasDeadLetters(PlazoError):
+    """A service could not handle an event, so the desk does not come to rest until that is replayed or discarded."""
+
+    kind = Kind.CONFLICT
+    code = "desk-has-dead-letters"
+
+
 @dataclass(frozen=True, slots=True)
 class _Step:
     """Where a step led, what it told, and whether it was the last."""
@@ -86,7 +97,8 @@ async def move_desk_clock(
     :raises ClockIsMoving: if another request moves it
     :raises StillMoving: if an earlier attempt at the same request does, or whoever came in between
     :raises KeyReused: if the key came with another request
-    :raises DeskNotSettled: if a service does not follow; what was reached stays reached
+    :raises DeskHasDeadLetters: if one cannot follow until somebody has seen to what it could not handle
+    :raises DeskNotSettled: if a service does not follow in time; what was reached stays reached
     """
     request = Request(caller, key or str(new_id()), request_hash)
     uow = runtime.unit_of_work(desk_id=desk_id, now=now)
@@ -171,9 +183,38 @@ async def _settle(runtime: Runtime, desk_id: UUID) -> None:
     """Wait until all have followed; recomputations asked for are part of the instant, and are worked off first."""
     while await work_off(runtime.system_work(), desk_id=desk_id):
         pass
-    if not await runtime.settlement.wait(desk_id=desk_id, seconds=SETTLE_SECONDS):
-        raise DeskNotSettled(
-            f"the desk has not come to rest in {SETTLE_SECONDS:.0f} s: {await _what_is_stuck(runtime, desk_id)}"
+    before: dict[str, Counts] | None = None
+    for seconds in _WAITS_SECONDS:
+        if await runtime.settlement.wait(desk_id=desk_id, seconds=seconds):
+            return
+        after = await _look(runtime, desk_id)
+        if after is not None and after == before:  # nothing has moved
+            _require_no_dead_letters(after)
+        before = after
+    raise DeskNotSettled(
+        f"the desk has not come to rest in {SETTLE_SECONDS:.0f} s: {await _what_is_stuck(runtime, desk_id)}"
+    )
+
+
+async def _look(runtime: Runtime, desk_id: UUID) -> dict[str, Counts] | None:
+    try:
+        return await runtime.settlement.look(desk_id=desk_id, about=None)
+    except BusDown:
+        return None
+
+
+def _require_no_dead_letters(counts: Mapping[str, Counts]) -> None:
+    """Go on waiting. :raises DeskHasDeadLetters: if that is in vain, with where each service lists its own"""
+    dead = {name.replace("_", "-"): count.dead_letters for name, count in counts.items() if count.dead_letters}
+    if dead:
+        listed = ", ".join(f"{count} of {name} (GET /{name}/v1/dead-letters)" for name, count in dead.items())
+        raise DeskHasDeadLetters(
+            f"the clock cannot move while dead letters of this desk are open: {listed}; replay or discard each",
+            details={
+                "dead_letters": [
+                    {"service": name, "open": count, "path": f"/{name}/v1/dead-letters"} for name, count in dead.items()
+                ]
+            },
         )
 
 

@@ -4,13 +4,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from plazo.calendar import parse_target
+import structlog
+
+from plazo.calendar import NeverDue, parse_target
 from plazo.events.sla_clock import TimerFired
 from plazo.kernel.ids import derived_id
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
 from sla_clock.repository import desks, tickets, timers
 from sla_clock.repository.timers import DueTimer
 from sla_clock.usecases.alarm import ring_if_soon
+
+log = structlog.get_logger(__name__)
 
 
 async def request_timer(
@@ -26,6 +30,8 @@ async def request_timer(
 ) -> None:
     """Arm a timer for when `after` has passed since `start`; one that is due already fires at once.
 
+    An instant that its calendar does not reach never comes, so there is nothing to arm.
+
     :raises NotYet: if the ticket is not known yet
     :raises NotFound: if the ticket's policy has no such calendar
     """
@@ -34,7 +40,11 @@ async def request_timer(
         tx.now = await desks.hold_present(tx.connection, tx.desk_id) or tx.now
         ticket = await tickets.lock_ticket(tx.connection, ticket_id)
         terms = await tickets.terms_of(tx.connection, ticket, version=ticket.terms_version)
-        due_at = terms.working_time(calendar).due(start, target)
+        try:
+            due_at = terms.working_time(calendar).due(start, target)
+        except NeverDue as never:
+            log.info("timer_never_due", timer_id=str(timer_id), requested_by=requested_by, reason=str(never))
+            return
         is_due = due_at <= tx.now
         is_new = await timers.insert_request(
             tx.connection,

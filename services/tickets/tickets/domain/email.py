@@ -7,7 +7,7 @@ been seen to raise what it does not name.
 import binascii
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import policy
@@ -43,6 +43,9 @@ _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _MESSAGE_ID = re.compile(r"<([^<>\s]{1,400})>")
 _ADDRESS = re.compile(r"[^@\s<>()\",;:\\]{1,64}@[^@\s<>()\",;:\\]{1,190}")
 _NUMBER = re.compile(r"(?<![\w-])([A-Za-z][A-Za-z0-9]{0,15}-[0-9]{1,15})(?![\w-])")
+# What a comment or a quoted string begins or ends with, what it hides, and what separates results (RFC 8601, 2.2).
+_MARK = re.compile(r'\\.|["();]', re.DOTALL)
+_RESULT = re.compile(r"\s*([a-z0-9-]+)\s*(?:/\s*[0-9]+\s*)?=\s*([a-z0-9-]+)(?=\s|\Z)")
 
 
 class MailUnreadable(PlazoError):
@@ -67,7 +70,9 @@ class Mail:
 
     Addresses are in lower case. `recipients` are all that its headers name. `references` are the message ids it
     answers, the nearest first. `text` is what is new in it, `whole_text` all of it. `automatic` says why no person
-    wrote it, and is None where one did. `is_disproved`: the receiving server checked the sender and found it false.
+    wrote it, and is None where one did. `is_disproved`: the receiving server checked the sender and found it false, or
+    the mail names several, so that nobody knows which of them was checked. `digest` is of what it says: a repetition
+    has the same, whatever servers on its way added to it.
     """
 
     message_id: str
@@ -82,6 +87,7 @@ class Mail:
     attachments: tuple[MailAttachment, ...]
     automatic: str | None
     is_disproved: bool
+    digest: str
 
 
 def parse_mail(raw: bytes, *, return_path: str | None = None) -> Mail:
@@ -112,6 +118,7 @@ def parse_mail(raw: bytes, *, return_path: str | None = None) -> Mail:
     sent_at = _instant(headers.line("date"))
     references = dict.fromkeys(headers.ids("in-reply-to") + headers.ids("references")[::-1])
     own_ids = headers.ids("message-id")
+    attachments = tuple(_attachment(part, place) for place, part in enumerate(parts, 1) if not _is_body(part))
     return Mail(
         message_id=own_ids[0] if own_ids else _derived_id(sender, headers.line("date"), subject, whole_text),
         sender=sender,
@@ -128,7 +135,7 @@ def parse_mail(raw: bytes, *, return_path: str | None = None) -> Mail:
         references=tuple(references)[:_MOST_REFERENCES],
         text=new_text(whole_text),
         whole_text=whole_text,
-        attachments=tuple(_attachment(part, place) for place, part in enumerate(parts, 1) if not _is_body(part)),
+        attachments=attachments,
         automatic=automatic_reason(
             {name: headers.line(name) for name in headers.names()},
             sender=sender,
@@ -136,7 +143,8 @@ def parse_mail(raw: bytes, *, return_path: str | None = None) -> Mail:
             content_type=message.get_content_type(),
             return_path=return_path,
         ),
-        is_disproved=_is_disproved(headers.line("authentication-results")),
+        is_disproved=_names_several(headers) or _is_disproved(headers.plain_line("authentication-results")),
+        digest=_digest(sender, subject, whole_text, attachments),
     )
 
 
@@ -169,45 +177,64 @@ class _Headers:
     def __init__(self, message: Message) -> None:
         self._values: dict[str, list[str]] = {}
         for name, value in message.raw_items():
-            self._values.setdefault(name.lower(), []).append(_decoded(str(value)))
+            self._values.setdefault(name.lower(), []).append(_plain(str(value)))
 
     def names(self) -> Iterator[str]:
         """Return the names there are, in lower case."""
         return iter(self._values)
 
+    def plain_line(self, name: str) -> str:
+        """Return the first header of a name as it stands there, in one line; empty if there is none."""
+        return next(iter(self._values.get(name, [])), "")
+
     def line(self, name: str) -> str:
         """Return the first header of a name as one line; empty if there is none."""
-        return next(iter(self._values.get(name, [])), "")
+        return _decoded(self.plain_line(name))
+
+    def count(self, name: str) -> int:
+        """Return how many headers of a name there are."""
+        return len(self._values.get(name, []))
 
     def ids(self, name: str) -> list[str]:
         """Return the message ids in a header."""
         return _MESSAGE_ID.findall(self.line(name)[: _LONGEST_ID * _MOST_REFERENCES])
 
     def addresses(self, name: str) -> list[tuple[str, str]]:
-        """Return names and addresses in the headers of a name."""
+        """Return names and addresses in the headers of a name.
+
+        Words are decoded afterwards: a name that decodes to an address is a name, and the servers on the way, which do
+        not decode either, checked the address. Where none is found so, whatever looks like one is.
+        """
         lines = [value[:20_000] for value in self._values.get(name, [])]
         try:
             pairs = getaddresses(lines)
         except (ValueError, IndexError, RecursionError):
             pairs = []
-        found = [(shown, address.lower()) for shown, address in pairs if _ADDRESS.fullmatch(address)]
-        return found or [("", address.lower()) for line in lines for address in _ADDRESS.findall(line)[:1]]
+        found = [(_decoded(shown), address.lower()) for shown, address in pairs if _ADDRESS.fullmatch(address)]
+        return found or [("", address.lower()) for line in lines for address in _ADDRESS.findall(_decoded(line))]
 
 
-def _decoded(value: str) -> str:
-    """Return a header as one line of text: RFC 2047 words decoded, bytes outside ASCII read as best they can be."""
+def _plain(value: str) -> str:
+    """Return a header as one line of text, bytes outside ASCII read as best they can be."""
     raw = value[:_LONGEST_HEADER].encode("utf-8", "surrogateescape")
-    text = _in_charset(raw, "utf-8")
-    if "=?" in text:
-        try:
-            words = decode_header(text)
-        except (HeaderParseError, binascii.Error, ValueError, LookupError):
-            words = []
-        if words:
-            decoded = "".join(
-                word if isinstance(word, str) else _in_charset(word, charset or "utf-8") for word, charset in words
-            )
-            text = decoded or text
+    return _one_line(_in_charset(raw, "utf-8"))
+
+
+def _decoded(text: str) -> str:
+    """Return one line of text with its RFC 2047 words decoded."""
+    if "=?" not in text:
+        return text
+    try:
+        words = decode_header(text)
+    except (HeaderParseError, binascii.Error, ValueError, LookupError):
+        return text
+    decoded = "".join(
+        word if isinstance(word, str) else _in_charset(word, charset or "utf-8") for word, charset in words
+    )
+    return _one_line(decoded or text)
+
+
+def _one_line(text: str) -> str:
     return " ".join(clean_text(text).split())
 
 
@@ -307,11 +334,56 @@ def _derived_id(*parts: str) -> str:
     return f"{digest[:40]}@no-id.invalid"
 
 
+def _digest(sender: str, subject: str, text: str, attachments: Iterable[MailAttachment]) -> str:
+    """Return a digest of what a mail says: what servers add, fold or recode on its way makes no difference."""
+    digest = hashlib.sha256("\x1f".join((sender, subject, " ".join(text.split()))).encode("utf-8", "replace"))
+    for one in attachments:
+        content = one.content.replace(b"\r\n", b"\n").strip()
+        digest.update(f"\x1e{one.name}\x1f".encode("utf-8", "replace") + hashlib.sha256(content).digest())
+    return digest.hexdigest()
+
+
+def _names_several(headers: _Headers) -> bool:
+    """Tell whether a mail names more than one author: a server checks one of them, and a reader sees another."""
+    return headers.count("from") > 1 or len({address for _, address in headers.addresses("from")}) > 1
+
+
 def _is_disproved(results: str) -> bool:
-    """Tell whether the receiving server's check (RFC 8601) says that the sender is not who it claims to be."""
-    found = results.lower()
-    if re.search(r"\bdmarc\s*=\s*pass\b", found):
-        return False
-    if re.search(r"\bdmarc\s*=\s*fail\b", found):
+    """Tell whether the receiving server's check (RFC 8601) says that the sender is not who it claims to be.
+
+    Much in its line is the sender's own words: addresses, names of machines, reasons. What is hidden in a way that
+    never ends hides results too: such a line is taken for a failure.
+    """
+    parts = _parts(results.lower())
+    if parts is None:
         return True
-    return bool(re.search(r"\bspf\s*=\s*fail\b", found)) and not re.search(r"\bdkim\s*=\s*pass\b", found)
+    found = [match.groups() for part in parts if (match := _RESULT.match(part))]
+    if ("dmarc", "fail") in found:
+        return True
+    if ("dmarc", "pass") in found:
+        return False
+    return ("spf", "fail") in found and ("dkim", "pass") not in found
+
+
+def _parts(line: str) -> list[str] | None:
+    """Return what stands between the semicolons of a line, without comments and quoted strings.
+
+    None for a comment or a quoted string without an end.
+    """
+    parts, said, depth, is_quoted, at = [], [], 0, False, 0
+    for mark in _MARK.finditer(line):
+        if depth == 0 and not is_quoted:
+            said.append(line[at : mark.start()])
+        at = mark.end()
+        if mark[0] == '"' and depth == 0:
+            is_quoted = not is_quoted
+            said.append('"')
+        elif mark[0] == "(" and not is_quoted:
+            depth += 1
+            said.append(" ")
+        elif mark[0] == ")" and not is_quoted:
+            depth = max(0, depth - 1)
+        elif mark[0] == ";" and depth == 0 and not is_quoted:
+            parts.append("".join(said))
+            said = []
+    return None if depth or is_quoted else [*parts, "".join([*said, line[at:]])]

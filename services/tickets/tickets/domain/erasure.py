@@ -1,6 +1,6 @@
 """Forgetting a person: which words go, and what stands in their place."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -32,6 +32,7 @@ _PERSONAL = frozenset(
     ]
 )
 _SAID_BY_CUSTOMER = frozenset({"opened", "customer_reply", "reopened"})
+_CUSTOMERS_ACTORS = ("requester: ", "email: ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +102,32 @@ class Value:
         return document.replace(self.value, f"[{self.label}]") if isinstance(document, str) else document
 
 
+@dataclass(frozen=True, slots=True)
+class Retold:
+    """Texts that are said anew: wherever a document has one of them, whole, it has the new one afterwards."""
+
+    anew: Mapping[str, str]
+
+    def forgotten(self, document: Any, *, all_words: bool = False) -> Any:
+        """Return a document with the new texts; what says something else stays, whatever it says."""
+        if isinstance(document, dict):
+            return {key: self.forgotten(item, all_words=all_words) for key, item in document.items()}
+        if isinstance(document, list | tuple):
+            return [self.forgotten(item, all_words=all_words) for item in document]
+        return self.anew.get(document, document) if isinstance(document, str) else document
+
+
 class Forgettable(Protocol):
     """A person, or a value, that is taken out of documents."""
 
     def forgotten(self, value: Any, /, *, all_words: bool) -> Any:
         """Return a document without it."""
         ...
+
+
+def is_from_customer(*, kind: str, actor: str, internal: bool) -> bool:
+    """Return whether the customer's side itself wrote an entry, by whatever way it came."""
+    return not internal and (kind == "customer_reply" or actor.startswith(_CUSTOMERS_ACTORS))
 
 
 def is_said_by(person: Person, *, kind: str, actor: str, words: Collection[Any], is_own_ticket: bool) -> bool:

@@ -63,7 +63,9 @@ class UnneededObject(TicketsTable, table=True):
 class TicketSecret(TicketsTable, table=True):
     """A credential of the customer, encrypted until it is shown or the ticket is closed.
 
-    `mark` is a keyed fingerprint of a value of `length` characters, to know it where it is repeated.
+    `mark` is a keyed fingerprint of a value of `length` characters, to know it where it is repeated, `trace` a keyed
+    rolling hash of it, to look for the mark at few places. It is taken out of what the customer writes, and of what
+    the desk writes if it `covers_desk`; null, from before there was a difference, stands for yes.
     """
 
     __tablename__ = "ticket_secret"
@@ -78,6 +80,8 @@ class TicketSecret(TicketsTable, table=True):
     ciphertext: bytes | None = Field(sa_type=LargeBinary)
     mark: bytes | None = Field(sa_type=LargeBinary)
     length: int | None
+    trace: int | None
+    covers_desk: bool | None
     added_by: str = Field(sa_type=Text)
     added_at: datetime = instant()
     revealed_at: datetime | None = instant(nullable=True)

@@ -12,7 +12,10 @@ from tickets.models.base import TicketsTable
 
 
 class Mail(TicketsTable, table=True):
-    """A mail, in or out, by its message id: what makes a repetition one mail, and an answer find its ticket."""
+    """A mail, in or out, by its message id: what makes a repetition one mail, and an answer find its ticket.
+
+    `digest` is of what it says. Where the id was another mail's already, it stands behind the id.
+    """
 
     __tablename__ = "mail"
     __table_args__ = (
@@ -36,6 +39,7 @@ class Mail(TicketsTable, table=True):
     request_id: UUID | None
     answer: dict[str, Any] | None = json_column(nullable=True)
     received_at: datetime = instant()
+    digest: str | None = Field(sa_type=Text)
 
 
 class IntakeAddress(TicketsTable, table=True):

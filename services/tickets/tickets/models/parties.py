@@ -68,6 +68,18 @@ class ContactEmail(TicketsTable, table=True):
     place: int = Field(sa_type=SmallInteger)
 
 
+class UnconfirmedEmail(TicketsTable, table=True):
+    """An address that a customer gave for its contact: it names nobody until the desk confirms it."""
+
+    __tablename__ = "unconfirmed_email"
+    __table_args__ = (CheckConstraint("address = lower(address)", name="address"),)
+
+    contact_id: UUID = Field(primary_key=True)
+    address: str = Field(primary_key=True, sa_type=Text)
+    desk_id: UUID
+    place: int = Field(sa_type=SmallInteger)
+
+
 class Product(TicketsTable, table=True):
     """A product in the catalog of the desk."""
 

@@ -13,7 +13,10 @@ from plazo.runtime.unit_of_work import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A person of a customer. `decided_by` is who last authorized it or withdrew that, and when."""
+    """A person of a customer. `decided_by` is who last authorized it or withdrew that, and when.
+
+    `unconfirmed_emails` its customer gave, and the desk has not confirmed: nobody is known by them.
+    """
 
     contact_id: UUID
     customer_id: UUID
@@ -28,6 +31,7 @@ class Contact:
     decided_by_contact: UUID | None
     decided_at: datetime | None
     created_at: datetime
+    unconfirmed_emails: tuple[str, ...] = ()
 
     @property
     def may_ask(self) -> bool:
@@ -42,7 +46,9 @@ _COLUMNS = (
 _SELECT = f"""
 SELECT {_COLUMNS}, ARRAY(
   SELECT address FROM contact_email e WHERE e.contact_id = contact.contact_id ORDER BY place
-) AS emails
+) AS emails, ARRAY(
+  SELECT address FROM unconfirmed_email u WHERE u.contact_id = contact.contact_id ORDER BY place
+) AS unconfirmed_emails
 FROM contact
 """
 _INSERT = f"INSERT INTO contact (desk_id, {_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
@@ -56,6 +62,10 @@ INSERT INTO contact_email (desk_id, address, contact_id, place)
 SELECT $1, address, $2, place FROM unnest($3::text[]) WITH ORDINALITY AS given (address, place)
 ON CONFLICT DO NOTHING RETURNING address
 """
+_PUT_UNCONFIRMED = """
+INSERT INTO unconfirmed_email (desk_id, contact_id, address, place)
+SELECT $1, $2, address, place FROM unnest($3::text[]) WITH ORDINALITY AS given (address, place)
+"""
 _LIST = f"""
 {_SELECT}
 WHERE ($1::timestamptz IS NULL OR (created_at, contact_id) > ($1, $2)) AND ($3::uuid IS NULL OR customer_id = $3)
@@ -65,7 +75,10 @@ ORDER BY created_at, contact_id LIMIT $5
 
 
 def _contact(row: asyncpg.Record | None) -> Contact | None:
-    return None if row is None else Contact(**{**row, "emails": tuple(row["emails"])})
+    if row is None:
+        return None
+    given = {column: tuple(row[column]) for column in ("emails", "unconfirmed_emails")}
+    return Contact(**{**row, **given})
 
 
 async def insert_contact(tx: Transaction, contact: Contact) -> list[str]:
@@ -104,11 +117,14 @@ async def update_contact(tx: Transaction, contact: Contact) -> list[str]:
         contact.decided_by_contact,
         contact.decided_at,
     )
-    await tx.connection.execute("DELETE FROM contact_email WHERE contact_id = $1", contact.contact_id)
+    for table in ("contact_email", "unconfirmed_email"):
+        await tx.connection.execute(f"DELETE FROM {table} WHERE contact_id = $1", contact.contact_id)
     return await _put_emails(tx, contact)
 
 
 async def _put_emails(tx: Transaction, contact: Contact) -> list[str]:
+    if contact.unconfirmed_emails:
+        await tx.connection.execute(_PUT_UNCONFIRMED, tx.desk_id, contact.contact_id, contact.unconfirmed_emails)
     if not contact.emails:
         return []
     rows = await tx.connection.fetch(_PUT_EMAILS, tx.desk_id, contact.contact_id, contact.emails)
@@ -129,6 +145,19 @@ async def find_contact_by_email(connection: Connection, email: str) -> Contact |
             f"{_SELECT} WHERE contact_id = (SELECT contact_id FROM contact_email "
             "WHERE desk_id = current_desk() AND address = lower($1))",
             email.strip(),
+        )
+    )
+
+
+async def find_unconfirmed(connection: Connection, email: str, *, customer_id: UUID) -> Contact | None:
+    """Return the oldest contact of a customer for which that gave an address, not confirmed; its row is held."""
+    return _contact(
+        await connection.fetchrow(
+            f"{_SELECT} WHERE customer_id = $2 AND EXISTS (SELECT FROM unconfirmed_email u "
+            "WHERE u.contact_id = contact.contact_id AND address = lower($1)) "
+            "ORDER BY created_at, contact_id LIMIT 1 FOR UPDATE",
+            email.strip(),
+            customer_id,
         )
     )
 

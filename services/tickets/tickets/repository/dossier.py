@@ -45,6 +45,8 @@ class Secret:
     ciphertext: bytes | None
     mark: bytes | None
     length: int | None
+    trace: int | None
+    covers_desk: bool | None
     added_by: str
     added_at: datetime
     revealed_at: datetime | None = None
@@ -57,8 +59,8 @@ _ATTACHMENT = (
     "from_customer, contact_id, added_by, added_at, erased_at"
 )
 _ENTRUSTED = (
-    "secret_id, ticket_id, label, key_id, nonce, ciphertext, mark, length, added_by, added_at, revealed_at, "
-    "revealed_to, erased_at"
+    "secret_id, ticket_id, label, key_id, nonce, ciphertext, mark, length, trace, covers_desk, added_by, added_at, "
+    "revealed_at, revealed_to, erased_at"
 )
 _LIST_ATTACHMENTS = f"""
 SELECT {_ATTACHMENT} FROM attachment
@@ -66,7 +68,8 @@ WHERE ticket_id = $1 AND ($2 OR NOT internal) AND ($3::timestamptz IS NULL OR (a
 ORDER BY added_at, attachment_id LIMIT $5
 """
 _ERASE_SECRETS = """
-UPDATE ticket_secret SET key_id = NULL, nonce = NULL, ciphertext = NULL, mark = NULL, length = NULL, erased_at = $2
+UPDATE ticket_secret SET key_id = NULL, nonce = NULL, ciphertext = NULL, mark = NULL, length = NULL, trace = NULL,
+                         erased_at = $2
 WHERE ticket_id = $1 AND erased_at IS NULL
 """
 _SAVE_VIEW = """
@@ -145,14 +148,15 @@ async def take_secret(tx: Transaction, *, ticket_id: UUID, secret_id: UUID) -> S
     return None if row is None else Secret(**row)
 
 
-async def note_reveal(tx: Transaction, secret_id: UUID, *, to: str) -> None:
-    """Forget the value of a secret that is being shown."""
+async def note_reveal(tx: Transaction, secret_id: UUID, *, to: str, trace: int | None) -> None:
+    """Forget the value of a secret that is being shown; its mark and trace stay."""
     await tx.connection.execute(
-        "UPDATE ticket_secret SET key_id = NULL, nonce = NULL, ciphertext = NULL, revealed_at = $2, revealed_to = $3 "
-        "WHERE secret_id = $1",
+        "UPDATE ticket_secret SET key_id = NULL, nonce = NULL, ciphertext = NULL, revealed_at = $2, revealed_to = $3, "
+        "trace = $4 WHERE secret_id = $1",
         secret_id,
         tx.now,
         to,
+        trace,
     )
 
 

@@ -13,13 +13,14 @@ from plazo.runtime.database import Connection
 from plazo.runtime.unit_of_work import Transaction
 
 _CLAIM = """
-INSERT INTO mail (mail_id, desk_id, message_id, direction, sender, subject, text, outcome, clauses, received_at)
-VALUES ($1, $2, $3, 'in', $4, $5, $6, 'claimed', '{}', $7)
+INSERT INTO mail (mail_id, desk_id, message_id, direction, sender, subject, text, outcome, clauses, received_at, digest)
+VALUES ($1, $2, $3, 'in', $4, $5, $6, 'claimed', '{}', $7, $8)
 ON CONFLICT (desk_id, message_id) DO NOTHING RETURNING true
 """
 _SETTLE = """
 UPDATE mail SET outcome = $2, reason = $3, clauses = $4, ticket_id = $5, request_id = $6, answer = $7 WHERE mail_id = $1
 """
+_BEFORE = "SELECT direction, sender, digest, ticket_id, answer FROM mail WHERE mail_id = $1"
 _SENT = """
 INSERT INTO mail (mail_id, desk_id, message_id, direction, outcome, clauses, ticket_id, received_at)
 VALUES ($1, $2, $3, 'out', 'sent', '{}', $4, $5) ON CONFLICT (desk_id, message_id) DO NOTHING
@@ -36,8 +37,10 @@ SELECT given.message_id::uuid FROM unnest($2::text[]) WITH ORDINALITY AS given (
 JOIN timeline_entry e ON e.ticket_id = $1 AND e.kind = 'notified' AND e.data->>'message_id' = given.message_id
 WHERE lower(e.data->>'to') = lower($3) ORDER BY place LIMIT 1
 """
+# What stands behind a blank is no part of the id: another mail had come under it before.
 _COLUMNS = (
-    "mail_id, message_id, direction, sender, subject, outcome, reason, clauses, ticket_id, request_id, received_at"
+    "mail_id, split_part(message_id, ' ', 1) AS message_id, direction, sender, subject, outcome, reason, clauses, "
+    "ticket_id, request_id, received_at"
 )
 _LIST = f"""
 SELECT {_COLUMNS} FROM mail
@@ -84,11 +87,23 @@ def mail_id_of(desk_id: UUID, message_id: str) -> UUID:
     return derived_id("mail", desk_id, message_id)
 
 
-async def claim_mail(tx: Transaction, *, message_id: str, sender: str, subject: str, text: str) -> bool:
-    """Take hold of a mail that came in; false if it came before. A second one waits until the first is settled."""
-    mail_id = mail_id_of(tx.desk_id, message_id)
-    fresh = await tx.connection.fetchval(_CLAIM, mail_id, tx.desk_id, message_id, sender, subject, text, tx.now)
-    return bool(fresh)
+async def claim_mail(
+    tx: Transaction, *, message_id: str, sender: str, subject: str, text: str, digest: str
+) -> tuple[str, asyncpg.Record | None]:
+    """Take hold of a mail that came in. A second one waits until the first is settled.
+
+    Returns the id it is known by here, and direction, ticket and answer of the same mail if it came before. Anybody can
+    write any id, so a mail that says something else is another one: it is known by its id and what it says.
+    """
+    for known_as in (message_id, f"{message_id} {digest}"):
+        mail_id = mail_id_of(tx.desk_id, known_as)
+        if await tx.connection.fetchval(_CLAIM, mail_id, tx.desk_id, known_as, sender, subject, text, tx.now, digest):
+            return known_as, None
+        before = await tx.connection.fetchrow(_BEFORE, mail_id)
+        assert before is not None, "it is there: that is why it was not claimed"
+        if before["direction"] == "out" or (before["digest"] or digest, before["sender"]) == (digest, sender):
+            break
+    return known_as, before
 
 
 async def settle_mail(
@@ -108,22 +123,15 @@ async def settle_mail(
 
 
 async def rewrite_mail(tx: Transaction, message_id: str, *, subject: str, text: str) -> None:
-    """Keep another text of a mail than the one that came: a credential was in it."""
-    statement = "UPDATE mail SET subject = $2, text = $3 WHERE mail_id = $1"
+    """Keep another text of a mail than the one that came, and no digest of that: a credential was in it."""
+    statement = "UPDATE mail SET subject = $2, text = $3, digest = NULL WHERE mail_id = $1"
     await tx.connection.execute(statement, mail_id_of(tx.desk_id, message_id), subject, text)
 
 
 async def mails_about(connection: Connection, ticket_id: UUID) -> list[asyncpg.Record]:
-    """Return the words of the mails that came in about a ticket."""
+    """Return the words of the mails that came in about a ticket, and whose they are."""
     return await connection.fetch(
-        "SELECT message_id, subject, text FROM mail WHERE ticket_id = $1 AND direction = 'in'", ticket_id
-    )
-
-
-async def recall_mail(connection: Connection, desk_id: UUID, message_id: str) -> asyncpg.Record | None:
-    """Return direction and answer of a known mail."""
-    return await connection.fetchrow(
-        "SELECT direction, ticket_id, answer FROM mail WHERE mail_id = $1", mail_id_of(desk_id, message_id)
+        "SELECT message_id, sender, subject, text FROM mail WHERE ticket_id = $1 AND direction = 'in'", ticket_id
     )
 
 

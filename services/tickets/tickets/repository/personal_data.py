@@ -12,7 +12,8 @@ from tickets.domain.erasure import TOMBSTONE, Forgettable, Person
 
 _CONTACT = """
 SELECT to_jsonb(c) - 'desk_id' AS contact, c.customer_id, c.name, c.phone,
-       ARRAY(SELECT address FROM contact_email e WHERE e.contact_id = c.contact_id ORDER BY place) AS addresses
+       ARRAY(SELECT address FROM contact_email e WHERE e.contact_id = c.contact_id ORDER BY place) AS addresses,
+       ARRAY(SELECT address FROM unconfirmed_email u WHERE u.contact_id = c.contact_id ORDER BY place) AS unconfirmed
 FROM contact c WHERE contact_id = $1
 """
 # Tickets of before contacts were known are found by the address.
@@ -105,7 +106,8 @@ async def read_requests(connection: Connection, contact: asyncpg.Record, contact
 async def forget_contact(tx: Transaction, contact_id: UUID) -> list[str]:
     """Erase name, number and addresses of a contact; returns its keys, which end."""
     await tx.connection.execute(_FORGET_CONTACT, contact_id, TOMBSTONE)
-    await tx.connection.execute("DELETE FROM contact_email WHERE contact_id = $1", contact_id)
+    for table in ("contact_email", "unconfirmed_email"):
+        await tx.connection.execute(f"DELETE FROM {table} WHERE contact_id = $1", contact_id)
     rows = await tx.connection.fetch(
         "UPDATE api_key SET label = $2, revoked_at = coalesce(revoked_at, now()) WHERE contact_id = $1 "
         "RETURNING key_id",
@@ -165,7 +167,7 @@ async def forget_intake(tx: Transaction, ticket_ids: Sequence[UUID], addresses: 
     """Erase what a contact sent by mail, what posts about its tickets were answered with, and lines of imports."""
     mails = await tx.connection.fetch(_MAILS, ticket_ids, [address.lower() for address in addresses])
     await tx.connection.executemany(
-        "UPDATE mail SET sender = $2, subject = $3, text = $4, answer = $5 WHERE mail_id = $1",
+        "UPDATE mail SET sender = $2, subject = $3, text = $4, answer = $5, digest = NULL WHERE mail_id = $1",
         [
             (
                 row["mail_id"],

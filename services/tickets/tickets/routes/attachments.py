@@ -1,6 +1,7 @@
 """Files of a ticket."""
 
 import base64
+import re
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any, Self
@@ -22,12 +23,14 @@ from tickets.repository.objects import Stored
 from tickets.routes.callers import AnyCall, by_of
 from tickets.schemas.dossier import AttachmentView
 from tickets.usecases import attachments
-from tickets.usecases.reading import visible_ticket
 
 router = APIRouter(prefix="/v1", tags=["attachments"])
 
 UPLOAD_PATH = r"/v1/tickets/[^/]+/attachments"
 LARGEST_UPLOAD = 260_000_000  # more than the settings may allow a file; these are checked as it streams
+
+# A quoted value may have anything in it, a semicolon too.
+_PARAMETER = re.compile(r""";\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"?|[^;"]*)""")
 
 _FORM_BYTES = 64 * 1024  # the envelope of a form around a file
 
@@ -58,8 +61,7 @@ async def add_attachment(
 ) -> AttachmentView:
     """Attach a file: as the part `file` of a form, or as the whole body, named by `Content-Disposition` or `name`."""
     files = attachments.files_of(call.runtime)
-    async with call.uow().read() as connection:  # nobody uploads to what it may not know of
-        await visible_ticket(connection, ticket_id, customer_id=call.principal.customer_id)
+    await attachments.require_recipient(call.uow(), ticket_id=ticket_id, by=by_of(call))
     declared = call.request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared[:18]) > files.limits.file_bytes + _FORM_BYTES:
         raise FileTooLarge(f"the file is larger than {files.limits.file_bytes} bytes")
@@ -165,10 +167,13 @@ async def _parts(file: UploadFile) -> AsyncIterator[bytes]:
 
 def _name_in(disposition: str) -> str | None:
     """Return the file name of a `Content-Disposition` header (RFC 6266)."""
-    found: dict[str, str] = {}
-    for parameter in disposition.split(";")[1:]:
-        key, _, value = parameter.strip().partition("=")
-        found[key.lower()] = value.strip().strip('"')
+    found = {name.lower(): _unquoted(value) for name, value in _PARAMETER.findall(disposition)}
     if extended := found.get("filename*"):
         return unquote(extended.rpartition("'")[2])
     return found.get("filename")
+
+
+def _unquoted(value: str) -> str:
+    if value.startswith('"'):
+        return re.sub(r"\\(.)", r"\1", value[1:].removesuffix('"'))
+    return value.strip()

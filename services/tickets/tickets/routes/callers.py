@@ -57,7 +57,11 @@ def _without_secrets(endpoint: Callable[..., Any]) -> Callable[..., Any]:
         call = given["call"]
         cipher = secrets.known_cipher(call.runtime)
         given["body"] = await redacting.without_secrets(
-            call.uow(), cipher, ticket_id=given["ticket_id"], body=given["body"]
+            call.uow(),
+            cipher,
+            ticket_id=given["ticket_id"],
+            body=given["body"],
+            by_customer=call.principal.customer_id is not None,
         )
         return await endpoint(**given)
 

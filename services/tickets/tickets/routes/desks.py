@@ -44,7 +44,8 @@ async def create_desk(
 ) -> NewDesk:
     """Create a desk and its first administrator key, with the operator key of the installation.
 
-    Under an Idempotency-Key the desk and its key follow from that key, so that a repetition is answered alike.
+    Under an Idempotency-Key the desk and its key follow from that key, so that a repetition is answered alike, and
+    one with another body is refused.
     """
     runtime = operator.runtime
     if idempotency_key is None:
@@ -71,8 +72,13 @@ async def read_desk(desk_id: UUID, call: AnyCall) -> DeskView:
 
 @router.post("/keys", status_code=201)
 async def issue_key(body: KeyCreate, call: AdministratorCall) -> KeyCreated:
-    """Issue an API key; its secret is shown in this answer only."""
-    created = await desks.issue_key(call.uow(status=201), body=body)
+    """Issue an API key; its secret is shown in this answer only.
+
+    It may no more than the caller's key, and no longer; without `scopes` or `expires_at` it has the caller's.
+    """
+    created = await desks.issue_key(
+        call.uow(status=201), body=body, issuer=call.principal, clock_now=call.runtime.clock.now()
+    )
     await call.settle(call.desk_id)
     return created
 
@@ -86,8 +92,17 @@ async def list_keys(call: AdministratorCall) -> list[KeyView]:
 
 @router.post("/keys/{key_id}/rotate", status_code=201)
 async def rotate_key(key_id: str, body: KeyRotate, call: AdministratorCall) -> KeyRotated:
-    """Give a key a new secret, shown in this answer only; the one before stays valid for the overlap."""
-    rotated = await desks.rotate_key(call.uow(status=201), key_id=key_id, body=body, clock_now=call.runtime.clock.now())
+    """Give a key a new secret, shown in this answer only; the one before stays valid for the overlap.
+
+    The key may no more than the caller's, and no longer: whoever has the secret has the key.
+    """
+    rotated = await desks.rotate_key(
+        call.uow(status=201),
+        key_id=key_id,
+        body=body,
+        caller=call.principal,
+        clock_now=call.runtime.clock.now(),
+    )
     await _reach_everywhere(call.runtime, call.desk_id)
     return rotated
 

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query
 
 from plazo.runtime.call import Call
 from plazo.runtime.pagination import MAX_LIMIT, Page, page_of, position
-from tickets.routes.callers import AnyCall, caller_of
-from tickets.schemas.parties import ContactChange, ContactCreate, ContactView
+from tickets.routes.callers import AnyCall, StaffCall, caller_of
+from tickets.schemas.parties import ContactChange, ContactCreate, ContactView, EmailConfirmation
 from tickets.usecases import contacts
 
 router = APIRouter(prefix="/v1", tags=["contacts"])
@@ -25,7 +25,10 @@ async def _answer(call: Call, view: ContactView) -> ContactView:
 
 @router.post("/contacts", status_code=201)
 async def register_contact(body: ContactCreate, call: AnyCall) -> ContactView:
-    """Register a person of a customer; its own administrator may, and the desk's people."""
+    """Register a person of a customer; its own administrator may, and the desk's people.
+
+    Mail from an address that the customer gives is the contact's once the desk has confirmed that.
+    """
     view = await contacts.register_contact(call.uow(status=201), body=body, caller=caller_of(call))
     return await _answer(call, view)
 
@@ -59,8 +62,17 @@ async def read_contact(contact_id: UUID, call: AnyCall) -> ContactView:
 
 @router.patch("/contacts/{contact_id}")
 async def change_contact(contact_id: UUID, body: ContactChange, call: AnyCall) -> ContactView:
-    """Change a contact's particulars."""
+    """Change a contact's particulars; addresses that its customer adds wait to be confirmed."""
     view = await contacts.change_contact(call.uow(), contact_id=contact_id, body=body, caller=caller_of(call))
+    return await _answer(call, view)
+
+
+@router.post("/contacts/{contact_id}/confirmations", status_code=201)
+async def confirm_addresses(contact_id: UUID, body: EmailConfirmation, call: StaffCall) -> ContactView:
+    """Confirm that addresses which the customer gave are the contact's: all that wait for it, or those named."""
+    view = await contacts.confirm_addresses(
+        call.uow(status=201), contact_id=contact_id, body=body, caller=caller_of(call)
+    )
     return await _answer(call, view)
 
 

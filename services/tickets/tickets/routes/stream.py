@@ -24,7 +24,12 @@ def _behind(
     return Cursor.parse(behind) if behind else None
 
 
-@router.get("/stream", response_class=EventSourceResponse)
+def _hold(call: AnyCall) -> None:
+    """Take a place among the open streams: before this one begins, so that one too many is refused."""
+    call.hold_stream()
+
+
+@router.get("/stream", response_class=EventSourceResponse, dependencies=[Depends(_hold)])
 async def follow_timelines(
     call: AnyCall,
     behind: Annotated[Cursor | None, Depends(_behind)],

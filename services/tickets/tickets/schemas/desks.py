@@ -2,9 +2,10 @@
 
 from datetime import datetime
 from typing import Annotated, Literal
+from unicodedata import category
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from plazo.runtime.inputs import Input, Instant, Line, View
 from tickets.schemas.words import Reference, Zone
@@ -16,10 +17,20 @@ Scope = Annotated[
 ]
 
 
+def _refuse_control(text: str) -> str:
+    if any(category(one) in ("Cc", "Zl", "Zp") for one in text):
+        raise ValueError("expected one line, without control characters")
+    return text
+
+
+# It stands in lists, logs and timelines, in front of what somebody did.
+Label = Annotated[Line, AfterValidator(_refuse_control)]
+
+
 class DeskCreate(Input):
     """A new desk; `clock_at` is where the test clock of a sandbox starts, the present unless given."""
 
-    name: Line
+    name: Label
     sandbox: bool = False
     timezone: Zone = "UTC"
     clock_at: Instant | None = None
@@ -48,16 +59,20 @@ class DeskView(View):
 class KeyCreate(Input):
     """A new API key. A requester's key belongs to a customer and sees that customer only.
 
-    It may belong to one contact of it: then what that contact may do is what the key may do.
+    It may belong to one contact of it: then what that contact may do is what the key may do. No key may more than the
+    one it is issued with, or for longer.
     """
 
     role: Literal["requester", "agent", "manager", "administrator", "integration"]
-    label: Line
+    label: Label
     customer_id: Reference | None = None
     contact_id: Reference | None = None
-    expires_at: Instant | None = None
+    expires_at: Instant | None = Field(
+        default=None, description="its end, by the real time; that of the caller's key unless given"
+    )
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=8)] | None = Field(
-        default=None, description="the services it may read (GET) or write, within its role; all unless given"
+        default=None,
+        description="the services it may read (GET) or write, within its role; those of the caller's key unless given",
     )
 
 
@@ -89,7 +104,7 @@ class KeyRevoked(View):
 class DeskKeyCreate(Input):
     """A new administrator key for a desk whose own are lost."""
 
-    label: Line
+    label: Label
 
 
 class DeskRevocation(Input):
@@ -117,12 +132,14 @@ class DeskSummary(View):
 
 
 class KeyCreated(View):
-    """A key; its secret is shown this once."""
+    """A key; its secret is shown this once. Without `scopes` it has all, without `expires_at` no end."""
 
     key_id: str
     role: str
     label: str
     api_key: str
+    scopes: list[str] | None = None
+    expires_at: datetime | None = None
 
 
 class KeyView(View):

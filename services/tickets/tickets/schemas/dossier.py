@@ -28,7 +28,10 @@ class AttachmentView(View):
 
 
 class SecretCreate(Input):
-    """A credential for whoever handles the ticket. Its value is kept encrypted and is not shown by any other call."""
+    """A credential for whoever handles the ticket. Its value is kept encrypted and is not shown by any other call.
+
+    A ticket takes 20 in all. Where a value is repeated, `[secret N]` takes its place, N being its place in the list.
+    """
 
     label: Line
     value: Annotated[str, StringConstraints(min_length=1, max_length=10_000)] = Field(repr=False)
@@ -56,7 +59,10 @@ class SecretRevealed(View):
 
 
 class VerificationView(View):
-    """Whether the timeline is what was recorded. `position` is the first entry that is not, `reason` why."""
+    """Whether the timeline is what was recorded. `position` is the first entry that is not, `reason` why.
+
+    A customer is told of the entries that it sees: how many, how many of them erased, and the hash of the last one.
+    """
 
     ticket_id: UUID
     number: str

@@ -118,6 +118,12 @@ class ContactChange(Input):
     role: Given[ContactRole] = None
 
 
+class EmailConfirmation(Input):
+    """Addresses to confirm, of those that a customer gave for its contact; all of them if left out."""
+
+    emails: Emails | None = None
+
+
 class AuthorizationView(View):
     """Whether a contact was authorized, and who decided that, when."""
 
@@ -128,13 +134,17 @@ class AuthorizationView(View):
 
 
 class ContactView(View):
-    """A person of a customer; `may_ask` says whether it may open and answer tickets."""
+    """A person of a customer; `may_ask` says whether it may open and answer tickets.
+
+    It is known by `emails`; `unconfirmed_emails` its customer gave, and the desk has not confirmed them.
+    """
 
     contact_id: UUID
     customer_id: UUID
     version: int
     name: str
     emails: list[str]
+    unconfirmed_emails: list[str]
     phone: str | None
     language: str | None
     role: str

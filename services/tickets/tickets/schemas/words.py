@@ -23,6 +23,12 @@ def _refuse_unknown_zone(name: str) -> str:
     return name
 
 
+def _refuse_unprintable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("expected characters that can be seen")
+    return text
+
+
 def _in_one_line(text: str) -> str:
     return " ".join(text.split())
 
@@ -37,4 +43,9 @@ Day = Annotated[
     date, Field(strict=False, ge=date(1970, 1, 1), lt=date(2200, 1, 1)), BeforeValidator(_refuse_other_than_date)
 ]
 Reference = Annotated[UUID, Field(strict=False)]
-Email = Annotated[str, StringConstraints(max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+$")]
+# The address alone, as mail is compared with it: no name around it, nothing that a reader does not see.
+Email = Annotated[
+    str,
+    StringConstraints(max_length=254, pattern=r"""^[^@\s\x00<>()",;:\\]+@[^@\s\x00<>()",;:\\]+$"""),
+    AfterValidator(_refuse_unprintable),
+]

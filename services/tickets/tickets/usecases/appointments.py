@@ -130,7 +130,9 @@ async def cancel_appointment(
         appointment = await _open_appointment(tx, appointment_id, by)
         reason = body.reason
         if reason is not None and cipher is not None:
-            (reason,) = await redact_texts(tx.connection, cipher, ticket_id=appointment.ticket_id, texts=[reason])
+            (reason,) = await redact_texts(
+                tx, cipher, ticket_id=appointment.ticket_id, texts=[reason], by_customer=by.is_customer
+            )
         async with changing_in(tx, appointment.ticket_id, by) as change:
             by_customer = by.is_customer or body.by == "customer"
             late = is_late(await change.policy(), appointment, by_customer=by_customer, at=change.now)

@@ -20,7 +20,7 @@ from tickets.repository import dossier, objects, tickets
 from tickets.repository.objects import Chunks, Files, StoreAway, Stored, files_of
 from tickets.repository.timeline import Entry, add_entries
 from tickets.schemas.dossier import AttachmentView
-from tickets.usecases.changes import By
+from tickets.usecases.changes import By, require_authorized
 from tickets.usecases.reading import visible_ticket
 
 __all__ = ["Files", "Stored", "attach", "files_of", "store"]
@@ -36,6 +36,17 @@ class Content:
 
     attachment: AttachmentView
     chunks: AsyncIterator[bytes]
+
+
+async def require_recipient(uow: UnitOfWork, *, ticket_id: UUID, by: By) -> None:
+    """See that a caller may attach to a ticket, before anything is uploaded.
+
+    :raises NoSuchTicket: also for one that it may not know of
+    :raises NotAuthorized: for a person of the customer that may not answer (EXP-01)
+    """
+    async with uow.read() as connection:
+        ticket = await visible_ticket(connection, ticket_id, customer_id=by.customer_id)
+        await require_authorized(connection, ticket, by.contact_id)
 
 
 async def store(files: Files, *, desk_id: UUID, name: str | None, declared_type: str | None, chunks: Chunks) -> Stored:
@@ -128,10 +139,12 @@ async def add_attachment(
     """Attach a stored file. What the customer attaches is never internal.
 
     :raises NoSuchTicket:
+    :raises NotAuthorized: for a person of the customer that may not answer (EXP-01)
     :raises TicketFull:
     """
     async with uow.begin() as tx:
-        await visible_ticket(tx.connection, ticket_id, customer_id=by.customer_id, lock=True)
+        ticket = await visible_ticket(tx.connection, ticket_id, customer_id=by.customer_id, lock=True)
+        await require_authorized(tx.connection, ticket, by.contact_id)
         view = await attach(
             tx,
             ticket_id=ticket_id,

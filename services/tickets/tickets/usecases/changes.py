@@ -18,6 +18,7 @@ from plazo.policy.decide import Place
 from plazo.policy.document import Policy
 from plazo.runtime import policies
 from plazo.runtime.call import check_version
+from plazo.runtime.database import Connection
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
 from tickets.domain import opening
 from tickets.domain.acceptance import Refusal, authorization_refusal
@@ -123,8 +124,7 @@ async def changing_in(
     while follow_merge and ticket.merged_into is not None:
         ticket = await visible_ticket(tx.connection, ticket.merged_into, customer_id=by.customer_id, lock=True)
     change = Change(tx=tx, before=ticket, after=ticket, now=at or tx.now)
-    if by.contact_id is not None:
-        await _require_authorized(change, by.contact_id)
+    await require_authorized(tx.connection, ticket, by.contact_id)
     yield change
     if change.after.state is State.CLOSED and await dossier.erase_secrets(tx, ticket.ticket_id):
         change.note("secrets_erased", by, internal=True)
@@ -137,10 +137,11 @@ async def changing_in(
     tx.answer = change.view.model_dump(mode="json")
 
 
-async def _require_authorized(change: Change, contact_id: UUID) -> None:
-    """Let a contact answer that may. :raises NotAuthorized: EXP-01"""
-    ticket = change.before
-    refused = await refusal_to_answer(change.tx, ticket, await contacts.find_contact(change.tx.connection, contact_id))
+async def require_authorized(connection: Connection, ticket: Ticket, contact_id: UUID | None) -> None:
+    """Let a contact say something that may; who is no contact may. :raises NotAuthorized: EXP-01"""
+    if contact_id is None:
+        return
+    refused = await _refusal(connection, ticket, await contacts.find_contact(connection, contact_id))
     if refused is not None:
         raise NotAuthorized(
             refused.note.get(ticket.language) or refused.reason, clause=", ".join(refused.clauses) or None
@@ -149,9 +150,13 @@ async def _require_authorized(change: Change, contact_id: UUID) -> None:
 
 async def refusal_to_answer(tx: Transaction, ticket: Ticket, contact: Contact | None) -> Refusal | None:
     """Return why a contact may not answer about a ticket: nobody authorized it, and its policy asks for that. EXP-01"""
+    return await _refusal(tx.connection, ticket, contact)
+
+
+async def _refusal(connection: Connection, ticket: Ticket, contact: Contact | None) -> Refusal | None:
     if contact is None or contact.may_ask:
         return None
-    policy = await policies.known_policy(tx.connection, policy=ticket.policy, version=ticket.policy_version)
+    policy = await policies.known_policy(connection, policy=ticket.policy, version=ticket.policy_version)
     return authorization_refusal(policy, ticket.facts)
 
 

@@ -14,7 +14,14 @@ from plazo.runtime.identity import Forbidden
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
 from tickets.repository import contacts, parties
 from tickets.repository.contacts import Contact
-from tickets.schemas.parties import AuthorizationView, ContactChange, ContactCreate, ContactRole, ContactView
+from tickets.schemas.parties import (
+    AuthorizationView,
+    ContactChange,
+    ContactCreate,
+    ContactRole,
+    ContactView,
+    EmailConfirmation,
+)
 
 
 class AddressTaken(PlazoError):
@@ -57,10 +64,10 @@ async def require_administrator(connection: Connection, caller: Caller, customer
 
 
 async def register_contact(uow: UnitOfWork, *, body: ContactCreate, caller: Caller) -> ContactView:
-    """Register a person of a customer, authorized or not.
+    """Register a person of a customer, authorized or not. It is known by addresses that the desk gives, or confirms.
 
     :raises NotFound: for an unknown customer
-    :raises AddressTaken: if another contact has one of its addresses
+    :raises AddressTaken: if the desk gives an address that another contact has
     """
     async with uow.begin() as tx:
         await require_administrator(tx.connection, caller, body.customer_id)
@@ -96,12 +103,14 @@ def new_contact(
     authorized: bool = False,
 ) -> Contact:
     """Return a contact not yet written; whoever authorizes it at once is recorded."""
+    confirmed, unconfirmed = told_apart(emails, caller)
     contact = Contact(
         contact_id=new_id(),
         customer_id=customer_id,
         version=1,
         name=name,
-        emails=emails,
+        emails=confirmed,
+        unconfirmed_emails=unconfirmed,
         phone=phone,
         language=language,
         role=role,
@@ -126,17 +135,59 @@ def decided(tx: Transaction, contact: Contact, caller: Caller, *, authorized: bo
 
 
 async def change_contact(uow: UnitOfWork, *, contact_id: UUID, body: ContactChange, caller: Caller) -> ContactView:
-    """Change a contact's particulars. :raises NotFound: :raises AddressTaken: :raises StaleVersion:"""
+    """Change a contact's particulars. `emails` are all it shall have: what is confirmed of them stays so.
+
+    :raises NotFound: for an unknown contact
+    :raises AddressTaken: if the desk gives an address that another contact has
+    :raises StaleVersion: if it was changed meanwhile
+    """
     async with uow.begin() as tx:
         contact = await _held(tx, contact_id, caller)
         changes = body.model_dump(exclude_unset=True)
         if "emails" in changes:
-            changes["emails"] = addresses_of(body.emails or [])
+            changes["emails"], changes["unconfirmed_emails"] = told_apart(
+                addresses_of(body.emails or []), caller, confirmed=contact.emails
+            )
         changed = replace(contact, **changes, version=contact.version + 1)
         await save_contact(tx, changed, is_new=False)
         view = contact_view(changed)
         tx.answer = view.model_dump(mode="json")
     return view
+
+
+async def confirm_addresses(
+    uow: UnitOfWork, *, contact_id: UUID, body: EmailConfirmation, caller: Caller
+) -> ContactView:
+    """Confirm that addresses which the customer gave are its contact's; all, unless some are named. Twice is once.
+
+    :raises NotFound: for an unknown contact
+    :raises InvalidInput: for an address that nobody gave for it
+    :raises AddressTaken: if another contact has one of them
+    """
+    async with uow.begin() as tx:
+        contact = await _held(tx, contact_id, caller)
+        named = contact.unconfirmed_emails if body.emails is None else addresses_of(body.emails)
+        faults = [
+            Fault(f"/emails/{index}", "expected an address that was given for this contact")
+            for index, email in enumerate(named)
+            if email not in contact.emails + contact.unconfirmed_emails
+        ]
+        if faults:
+            raise InvalidInput("only addresses that were given for the contact are confirmed", faults=faults)
+        confirmed = with_confirmed(contact, named)
+        if confirmed != contact:
+            confirmed = replace(confirmed, version=contact.version + 1)
+            await save_contact(tx, confirmed, is_new=False)
+        view = contact_view(confirmed)
+        tx.answer = view.model_dump(mode="json")
+    return view
+
+
+def with_confirmed(contact: Contact, emails: tuple[str, ...]) -> Contact:
+    """Return a contact that is known by further addresses."""
+    new = tuple(email for email in emails if email not in contact.emails)
+    left = tuple(email for email in contact.unconfirmed_emails if email not in new)
+    return replace(contact, emails=contact.emails + new, unconfirmed_emails=left)
 
 
 async def authorize_contact(uow: UnitOfWork, *, contact_id: UUID, caller: Caller) -> ContactView:
@@ -248,6 +299,22 @@ def addresses_of(emails: list[str]) -> tuple[str, ...]:
     return tuple(small)
 
 
+def told_apart(
+    emails: tuple[str, ...], caller: Caller, *, confirmed: tuple[str, ...] = ()
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return those addresses by which a contact is known, and those that wait for the desk to confirm them.
+
+    What a customer says is known by it is not asked whether another customer's person is: else it would get that
+    person's mail, or learn from the refusal who is known here.
+    """
+    if caller.customer_id is None:
+        return emails, ()
+    return (
+        tuple(email for email in emails if email in confirmed),
+        tuple(email for email in emails if email not in confirmed),
+    )
+
+
 def contact_view(contact: Contact) -> ContactView:
     """Return a contact as it is shown."""
     return ContactView(
@@ -256,6 +323,7 @@ def contact_view(contact: Contact) -> ContactView:
         version=contact.version,
         name=contact.name,
         emails=list(contact.emails),
+        unconfirmed_emails=list(contact.unconfirmed_emails),
         phone=contact.phone,
         language=contact.language,
         role=contact.role,

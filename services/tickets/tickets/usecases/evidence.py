@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from plazo.kernel.timeline_chain import Sealed, verify
+from plazo.kernel.timeline_chain import Sealed, Verdict, first_hash, verify
 from plazo.runtime.unit_of_work import UnitOfWork
 from tickets.repository import dossier, tickets, timeline, views
 from tickets.schemas.dossier import ChainedEntryView, EvidenceView, VerificationView
@@ -12,12 +12,26 @@ from tickets.usecases.reading import ticket_view, visible_ticket
 
 
 async def verify_timeline(uow: UnitOfWork, *, ticket_id: UUID, customer_id: UUID | None) -> VerificationView:
-    """Check the whole timeline of a ticket against its chain. :raises NoSuchTicket:"""
+    """Check the whole timeline of a ticket against its chain.
+
+    A customer is told whether it is intact, and counts only the entries that it may see: how many others there are,
+    or were erased, would tell it what they are about.
+
+    :raises NoSuchTicket:
+    """
     async with uow.read() as connection:
         ticket = await visible_ticket(connection, ticket_id, customer_id=customer_id)
         head = await timeline.find_head(connection, ticket_id)
         entries = [entry async for entry in timeline.read_chain(connection, ticket_id)]
     verdict = verify(ticket_id, entries, head=head)
+    if customer_id is not None:
+        seen = [entry for entry in entries if not entry.link.internal]
+        verdict = Verdict(
+            entries=len(seen),
+            erased=sum(entry.salt is None for entry in seen),
+            head=seen[-1].hash if seen else first_hash(ticket_id),
+            reason=None if verdict.is_intact else "the timeline is not what was recorded",
+        )
     return VerificationView(
         ticket_id=ticket_id,
         number=ticket.number,

@@ -182,7 +182,7 @@ def _request(source: Ticket, *, subject: str, description: str, channel: str) ->
 
 
 async def _link(change: Change, other: Ticket, *, kind: str, by: By) -> None:
-    change.entries += await relate_ticket(change.tx, change.before.ticket_id, other, kind=kind, actor=by.actor)
+    change.entries += await relate_ticket(change.tx, change.before, other, kind=kind, actor=by.actor)
 
 
 def _require_mergeable(source: Ticket, target: Ticket) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from plazo.events.ticket_intake import MessageAnswered
@@ -40,22 +41,27 @@ _NOTES = {
 
 
 async def take_mail(uow: UnitOfWork, *, post: Post, actor: str) -> IntakeView:
-    """Take a mail in, once however often and at the same time it comes (by its message id).
+    """Take a mail in, once however often and at the same time it comes (by its message id and what it says).
 
     Nothing is lost: what becomes neither a ticket nor a reply is kept in quarantine, or in the list of mail.
     """
     mail = post.mail
     async with uow.begin() as tx:
-        fresh = await intake.claim_mail(
-            tx, message_id=mail.message_id, sender=mail.sender, subject=mail.subject, text=mail.whole_text
+        known_as, before = await intake.claim_mail(
+            tx,
+            message_id=mail.message_id,
+            sender=mail.sender,
+            subject=mail.subject,
+            text=mail.whole_text,
+            digest=mail.digest,
         )
-        if not fresh:
-            view = await _known(tx, mail)
+        if before is not None:
+            view = _known(before)
         else:
-            view = await _take(tx, post, actor=actor)
+            view = await _take(tx, replace(post, known_as=known_as), actor=actor)
             await intake.settle_mail(
                 tx,
-                mail.message_id,
+                known_as,
                 outcome=view.outcome,
                 reason=view.reason,
                 clauses=[view.clause] if view.clause else [],
@@ -67,12 +73,10 @@ async def take_mail(uow: UnitOfWork, *, post: Post, actor: str) -> IntakeView:
     return view
 
 
-async def _known(tx: Transaction, mail: Mail) -> IntakeView:
-    row = await intake.recall_mail(tx.connection, tx.desk_id, mail.message_id)
-    assert row is not None, "it is there: that is why it was not claimed"
-    if row["direction"] == "out":
-        return IntakeView(outcome="ignored", reason="own_message", ticket_id=row["ticket_id"])
-    return IntakeView(**(row["answer"] or {}) | {"outcome": "duplicate"})
+def _known(before: Any) -> IntakeView:
+    if before["direction"] == "out":
+        return IntakeView(outcome="ignored", reason="own_message", ticket_id=before["ticket_id"])
+    return IntakeView(**(before["answer"] or {}) | {"outcome": "duplicate"})
 
 
 async def _take(tx: Transaction, post: Post, *, actor: str) -> IntakeView:
@@ -188,11 +192,11 @@ async def _without_secrets(tx: Transaction, post: Post, request: Request, ticket
         return post, request
     mail = post.mail
     texts = [mail.subject, mail.text, mail.whole_text, request.subject, request.description]
-    left = await redact_texts(tx.connection, post.cipher, ticket_id=ticket.ticket_id, texts=texts)
+    left = await redact_texts(tx, post.cipher, ticket_id=ticket.ticket_id, texts=texts, by_customer=True)
     if left == texts:
         return post, request
     subject, text, whole_text, asked, description = left
-    await intake.rewrite_mail(tx, mail.message_id, subject=subject, text=whole_text)
+    await intake.rewrite_mail(tx, post.known_as, subject=subject, text=whole_text)
     told = replace(mail, subject=subject, text=text, whole_text=whole_text)
     return replace(post, mail=told), replace(request, subject=asked, description=description)
 

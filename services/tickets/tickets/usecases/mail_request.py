@@ -23,13 +23,15 @@ _MOST_RECIPIENTS = 10
 class Post:
     """A mail on its way in: `recipients` are whom the envelope names, else the headers; `files` are stored already.
 
-    `cipher` knows the credentials that were entrusted with tickets, where this installation keeps any.
+    `cipher` knows the credentials that were entrusted with tickets, where this installation keeps any. `known_as` is
+    the id of the mail here, once it is claimed.
     """
 
     mail: Mail
     recipients: tuple[str, ...]
     files: MailFiles
     cipher: Cipher | None = None
+    known_as: str = ""
 
 
 async def request_of(tx: Transaction, post: Post, contact: Contact | None) -> Request:

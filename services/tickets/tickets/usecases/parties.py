@@ -130,7 +130,8 @@ async def _check(tx: Transaction, contract: Contract, policy: Policy) -> None:
     )
     if contract.agreed is not None:
         faults += [
-            replace(fault, pointer="/agreed" + fault.pointer) for fault in agreed_faults(policy, contract.agreed)
+            replace(fault, pointer="/agreed" + fault.pointer)
+            for fault in agreed_faults(policy, contract.agreed, now=tx.now)
         ]
     if faults:
         raise InvalidInput("the contract's terms do not fit", faults=faults)

@@ -31,7 +31,8 @@ async def export_contact(uow: UnitOfWork, *, contact_id: UUID) -> ContactExport:
         requests = await personal_data.read_requests(connection, contact, contact_id)
     return ContactExport(
         made_at=uow.now,
-        contact=contact["contact"] | {"emails": list(contact["addresses"])},
+        contact=contact["contact"]
+        | {"emails": list(contact["addresses"]), "unconfirmed_emails": list(contact["unconfirmed"])},
         tickets=[ticket_view(ticket).model_dump(mode="json") for ticket in found],
         entries=entries,
         attachments=[attachment_view(file) for file in files if file.from_customer],
@@ -81,9 +82,9 @@ async def _find(connection: Connection, contact_id: UUID, *, lock: bool = False)
     contact = await personal_data.find_contact(connection, contact_id, lock=lock)
     if contact is None:
         raise NotFound(f"there is no contact {contact_id}")
-    person = Person.of(
-        contact_id=contact_id, name=contact["name"], addresses=contact["addresses"], phone=contact["phone"]
-    )
+    # Nobody is known to write from an unconfirmed address, so no mail is the contact's for it; it may be mentioned.
+    addresses = (*contact["addresses"], *contact["unconfirmed"])
+    person = Person.of(contact_id=contact_id, name=contact["name"], addresses=addresses, phone=contact["phone"])
     return contact, person
 
 

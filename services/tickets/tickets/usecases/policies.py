@@ -24,7 +24,7 @@ async def publish_policy(uow: UnitOfWork, *, document: str) -> NewPolicyVersion:
     :raises PolicyInvalid: with every fault of the document and its line
     :raises VersionExists: if the desk has that version with another content
     """
-    policy, found = await asyncio.to_thread(checked_policy, document)
+    policy, found = await asyncio.to_thread(checked_policy, document, now=uow.now)
     findings = [
         FindingView(
             severity=finding.severity,

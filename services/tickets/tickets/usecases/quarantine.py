@@ -13,7 +13,14 @@ from tickets.repository.contacts import Contact
 from tickets.repository.kept import KeptRequest
 from tickets.schemas.quarantine import DismissalCreate, KeptRequestView, ReleaseCreate
 from tickets.usecases.attaching import attach_kept_files
-from tickets.usecases.contacts import Caller, decided, new_contact, require_administrator, save_contact
+from tickets.usecases.contacts import (
+    Caller,
+    decided,
+    new_contact,
+    require_administrator,
+    save_contact,
+    with_confirmed,
+)
 from tickets.usecases.keeping import REQUEST, Kept
 from tickets.usecases.opening import take_request
 
@@ -39,7 +46,7 @@ async def release(uow: UnitOfWork, *, request_id: UUID, body: ReleaseCreate, cal
     async with uow.begin() as tx:
         found = await _held(tx, request_id, caller)
         if found.state == "dismissed":
-            raise AlreadySettled(f"the request was dismissed by {found.settled_by}: {found.settled_for}")
+            raise AlreadySettled("the request was dismissed")
         if found.state == "kept":
             found = await _release(tx, found, body, caller)
         view = kept_view(found)
@@ -87,35 +94,56 @@ async def _release(tx: Transaction, found: KeptRequest, body: ReleaseCreate, cal
 
 
 async def _authorize_sender(tx: Transaction, request: Request, caller: Caller) -> Contact:
-    """Authorize who sent a request; one that was not known becomes a contact of the contract's customer."""
+    """Authorize who sent a request; one that was not known becomes a contact of the contract's customer.
+
+    The desk's people confirm the sender's address with it, a customer's administrator does not.
+    """
+    sender = await _known_sender(tx, request, caller)
+    if sender is not None:
+        await require_administrator(tx.connection, caller, sender.customer_id)
+        authorized = sender
+    else:
+        contract = await parties.find_contract(tx.connection, request.contract_id) if request.contract_id else None
+        customer_id = contract.customer_id if contract else request.customer_id
+        email = request.contact_email.lower() if request.contact_email else None
+        if customer_id is None or email is None:
+            expected = "expected a request with a sender's address and a contract; name a contact instead"
+            raise InvalidInput("nobody can be authorized for this request", faults=[Fault("/authorize", expected)])
+        await require_administrator(tx.connection, caller, customer_id)
+        sender = await contacts.find_unconfirmed(tx.connection, email, customer_id=customer_id)
+        if sender is None:
+            sender = new_contact(
+                tx,
+                caller,
+                customer_id=customer_id,
+                name=request.contact_name or email,
+                emails=(email,),
+                language=request.language,
+                authorized=True,
+            )
+            await save_contact(tx, sender, is_new=True)
+            return sender
+        authorized = with_confirmed(sender, (email,)) if caller.customer_id is None else sender
+    if not sender.may_ask:
+        authorized = decided(tx, authorized, caller, authorized=True)
+    if authorized != sender:
+        authorized = replace(authorized, version=sender.version + 1)
+        await save_contact(tx, authorized, is_new=False)
+    return authorized
+
+
+async def _known_sender(tx: Transaction, request: Request, caller: Caller) -> Contact | None:
+    """Return the contact that sent a request; to a customer nobody else's is one. :raises NotFound: if it is named"""
     sender = None
     if request.contact_id is not None:
         sender = await contacts.find_contact(tx.connection, request.contact_id, lock=True)
     elif request.contact_email is not None:
         sender = await contacts.find_contact_by_email(tx.connection, request.contact_email)
-    if sender is not None:
-        await require_administrator(tx.connection, caller, sender.customer_id)
-        if not sender.may_ask:
-            sender = replace(decided(tx, sender, caller, authorized=True), version=sender.version + 1)
-            await save_contact(tx, sender, is_new=False)
+    if sender is None or caller.customer_id in (None, sender.customer_id):
         return sender
-    contract = await parties.find_contract(tx.connection, request.contract_id) if request.contract_id else None
-    customer_id = contract.customer_id if contract else request.customer_id
-    if customer_id is None or request.contact_email is None:
-        fault = Fault("/authorize", "expected a request with a sender's address and a contract; name a contact instead")
-        raise InvalidInput("nobody can be authorized for this request", faults=[fault])
-    await require_administrator(tx.connection, caller, customer_id)
-    sender = new_contact(
-        tx,
-        caller,
-        customer_id=customer_id,
-        name=request.contact_name or request.contact_email,
-        emails=(request.contact_email.lower(),),
-        language=request.language,
-        authorized=True,
-    )
-    await save_contact(tx, sender, is_new=True)
-    return sender
+    if request.contact_id is not None:
+        raise NotFound(f"there is no contact {request.contact_id}")
+    return None
 
 
 async def dismiss(uow: UnitOfWork, *, request_id: UUID, body: DismissalCreate, caller: Caller) -> KeptRequestView:
@@ -126,7 +154,7 @@ async def dismiss(uow: UnitOfWork, *, request_id: UUID, body: DismissalCreate, c
     async with uow.begin() as tx:
         found = await _held(tx, request_id, caller)
         if found.state == "released":
-            raise AlreadySettled(f"the request was released by {found.settled_by} as ticket {found.ticket_id}")
+            raise AlreadySettled(f"the request was released as ticket {found.ticket_id}")
         if found.state == "kept":
             found = replace(
                 found, state="dismissed", settled_by=caller.actor, settled_for=body.reason, settled_at=tx.now

@@ -16,14 +16,14 @@ from plazo.runtime.service import Runtime
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
 from tickets.domain.erasure import Value
 from tickets.domain.lifecycle import State
-from tickets.domain.secrecy import Cipher, parse_keys
+from tickets.domain.secrecy import MOST_SECRETS, Cipher, looks_like_credential, parse_keys
 from tickets.domain.ticket import Ticket
 from tickets.repository import dossier
 from tickets.repository.timeline import Entry, add_entries
 from tickets.schemas.dossier import SecretCreate, SecretRevealed, SecretView
-from tickets.usecases.changes import By
+from tickets.usecases.changes import By, require_authorized
 from tickets.usecases.reading import visible_ticket
-from tickets.usecases.redacting import take_out
+from tickets.usecases.redacting import placeholder, take_out
 
 
 class NotTheAssignee(PlazoError):
@@ -47,6 +47,13 @@ class TicketIsClosed(PlazoError):
     code = "ticket-closed"
 
 
+class TooManySecrets(PlazoError):
+    """A ticket has as many secrets as it may have, also shown ones: what is said of it is searched for all of them."""
+
+    kind = Kind.CONFLICT
+    code = "too-many-secrets"
+
+
 def cipher_of(runtime: Runtime) -> Cipher:
     """Return what encrypts secrets in this installation. :raises NoKey: if its settings have no key"""
     key = runtime.settings.secrets_key
@@ -62,15 +69,21 @@ _cipher = lru_cache(maxsize=8)(parse_keys)
 
 
 async def add_secret(uow: UnitOfWork, *, ticket_id: UUID, body: SecretCreate, by: By, cipher: Cipher) -> SecretView:
-    """Keep a secret with a ticket, and take it out of what was said before.
+    """Keep a secret with a ticket, and take it out of what was said before; the customer's out of its own words alone.
 
     :raises NoSuchTicket:
+    :raises NotAuthorized: for a person of the customer that may not answer (EXP-01)
     :raises TicketIsClosed:
+    :raises TooManySecrets: at the 21st
     """
     async with uow.begin() as tx:
         ticket = await visible_ticket(tx.connection, ticket_id, customer_id=by.customer_id, lock=True)
+        await require_authorized(tx.connection, ticket, by.contact_id)
         if ticket.state is State.CLOSED:
             raise TicketIsClosed(f"ticket {ticket.number} is closed; a secret is kept while a ticket is worked on")
+        there = len(await dossier.list_secrets(tx.connection, ticket_id))
+        if there >= MOST_SECRETS:
+            raise TooManySecrets(f"ticket {ticket.number} has had {there} secrets; at most {MOST_SECRETS} are kept")
         secret_id = new_id()
         sealed = cipher.seal(body.value, desk_id=tx.desk_id, ticket_id=ticket_id, secret_id=secret_id)
         secret = dossier.Secret(
@@ -82,10 +95,13 @@ async def add_secret(uow: UnitOfWork, *, ticket_id: UUID, body: SecretCreate, by
             ciphertext=sealed.ciphertext,
             mark=sealed.mark,
             length=sealed.length,
+            trace=sealed.trace,
+            covers_desk=not by.is_customer or looks_like_credential(body.value),
             added_by=by.actor,
             added_at=tx.now,
         )
-        await take_out(tx, ticket_id, Value(body.value, label=secret.label), actor=by.actor)
+        value = Value(body.value, label=placeholder(there + 1))
+        await take_out(tx, ticket, value, actor=by.actor, by_customer=by.is_customer)
         await dossier.insert_secret(tx, secret)
         await _note(tx, "secret_added", secret, actor=by.actor)
         view = _view(secret)
@@ -125,7 +141,10 @@ async def reveal_secret(
             ticket_id=ticket_id,
             secret_id=secret_id,
         )
-        await dossier.note_reveal(tx, secret_id, to=actor)
+        trace = secret.trace  # of an earlier version's it can be known now, and never again
+        if trace is None and secret.mark is not None:
+            trace = cipher.trace(value, mark=secret.mark, key_id=secret.key_id, ticket_id=ticket_id)
+        await dossier.note_reveal(tx, secret_id, to=actor, trace=trace)
         await _note(tx, "secret_revealed", secret, actor=actor)
         shown = SecretRevealed(secret_id=secret_id, label=secret.label, value=value, revealed_at=tx.now)
         # What is kept for a repeated request has no value.

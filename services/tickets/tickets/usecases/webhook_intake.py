@@ -73,7 +73,9 @@ async def _take(tx: Transaction, hook: Hook, item: Item | Unmapped, cipher: Ciph
             return PostedItemView(thread=item.thread, outcome="ignored", reason="not_known")
         return await _open(tx, hook, item)
     words = [item.subject, item.said or ""]
-    subject, said = await redact_texts(tx.connection, cipher, ticket_id=ticket.ticket_id, texts=words)
+    subject, said = await redact_texts(
+        tx, cipher, ticket_id=ticket.ticket_id, texts=words, by_customer=item.action == "reply"
+    )
     item = replace(item, subject=subject, said=said)
     return await _follow(tx, hook, item, ticket)
 

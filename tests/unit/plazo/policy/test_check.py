@@ -1,21 +1,26 @@
 """Checking: what no rule covers, what is never reached, what nothing uses."""
 
+from datetime import UTC, datetime
 from itertools import product
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plazo.policies import policy_text
-from plazo.policy import check_policy, check_text, load_policy, matches
+from plazo.policy import check_policy, check_text, horizon, load_policy, matches
+from plazo.policy.check import checked_policy
 from plazo.policy.facts import Fact
 from plazo.policy.tables import ANY_OTHER, describe, examine
+
+NOW = datetime(2026, 5, 4, tzinfo=UTC)
 
 
 def findings(before: str, after: str, *, name: str = "smartcloud") -> list[tuple[str, str, str]]:
     text = policy_text(name)
     assert before in text
-    found = check_text(text.replace(before, after, 1))
+    found = check_text(text.replace(before, after, 1), now=NOW)
     return [(one.kind, one.pointer, one.message) for one in found if one.severity != "info"]
 
 
@@ -81,7 +86,7 @@ def test_a_bound_behind_a_wider_bound_is_never_reached():
         '  - {when: {partial_interruption_minutes: "> 45"}, value: semi_critical, clause: EXP-03}\n'
         '  - {when: {partial_interruption_minutes: ">= 60"}, value: critical, clause: EXP-03}\n',
     )
-    assert [(one.kind, one.pointer) for one in check_text(text) if one.severity == "error"] == [
+    assert [(one.kind, one.pointer) for one in check_text(text, now=NOW) if one.severity == "error"] == [
         ("unreached", "/severity/6")
     ]
 
@@ -98,12 +103,80 @@ def test_findings_have_lines_where_there_is_a_file():
     text = policy_text("smartcloud").replace("{when: {priority: agreed}, none", "{none", 1)
     line = next(number for number, words in enumerate(text.splitlines(), 1) if "{when: {priority: P1}" in words)
 
-    assert [one.line for one in check_text(text) if one.pointer == "/targets/1"] == [line]
-    assert {one.line for one in check_policy(load_policy(text))} == {None}
+    assert [one.line for one in check_text(text, now=NOW) if one.pointer == "/targets/1"] == [line]
+    assert {one.line for one in check_policy(load_policy(text), now=NOW)} == {None}
+
+
+P1 = "{when: {priority: P1}, first_response: 4h, resolution: 24h, calendar: elapsed"
+A_MINUTE_A_WEEK = ("hours: 24x7", 'hours: {mon: ["09:00-09:01"]}')
+
+
+def smartcloud(*changes: tuple[str, str]) -> str:
+    text = policy_text("smartcloud")
+    for before, after in changes:
+        assert before in text
+        text = text.replace(before, after, 1)
+    return text
+
+
+def never_due(*changes: tuple[str, str], now: datetime = NOW) -> list[tuple[str, str]]:
+    found = check_text(smartcloud(*changes), now=now)
+    return [(one.pointer, one.message) for one in found if one.kind == "never_due" and one.severity == "error"]
+
+
+def test_a_target_that_its_calendar_never_holds_is_found_with_its_line():
+    # a minute a week is 52 minutes a year, and 900 h are 54,000 minutes: a thousand years
+    changes = (A_MINUTE_A_WEEK, (P1, P1.replace("24h", "900h")))
+    [(pointer, message)] = never_due(*changes)
+    assert pointer == "/targets/1/resolution"
+    assert "900h of calendar 'elapsed' is never due" in message
+    text = smartcloud(*changes)
+    line = next(number for number, words in enumerate(text.splitlines(), 1) if "resolution: 900h" in words)
+    assert [one.line for one in check_text(text, now=NOW) if one.kind == "never_due"] == [line]
+    assert [one.line for one in checked_policy(text, now=NOW)[1] if one.kind == "never_due"] == [line]
+
+
+@pytest.mark.parametrize(
+    ("target", "now", "is_found"),
+    [
+        # 1,440 weeks from 2026 end in 2053
+        pytest.param("24h", NOW, False, id="decades"),
+        # 150 h are 9,000 Mondays: from 2026 they end in 2198, from 2050 there are 7,827
+        pytest.param("150h", NOW, False, id="more than a century"),
+        pytest.param("150h", datetime(2050, 1, 1, tzinfo=UTC), True, id="the same, later"),
+        pytest.param("9000 business_days", NOW, False, id="business days"),
+        pytest.param("9200 business_days", NOW, True, id="business days that do not come"),
+        # elapsed, whatever the calendar says
+        pytest.param("36525 days", NOW, False, id="a hundred years"),
+        pytest.param("36525 days", datetime(2199, 12, 31, tzinfo=UTC), False, id="in a desk at the end of time"),
+        pytest.param("4h", datetime(2199, 12, 31, tzinfo=UTC), False, id="nothing odd at the end of time"),
+    ],
+)
+def test_a_target_is_tried_from_the_present(target, now, is_found):
+    found = never_due(A_MINUTE_A_WEEK, (P1, P1.replace("24h", target)), now=now)
+    assert [pointer for pointer, _ in found] == ["/targets/1/resolution"] * is_found
+
+
+def test_a_calendar_that_takes_effect_later_is_tried_from_there():
+    from_2030 = 'versions: [{effective_from: 2030-01-01, hours: {mon: ["09:00-09:01"]}}]'
+    assert never_due(("hours: 24x7", from_2030)) == []
+    assert len(never_due(("hours: 24x7", from_2030), (P1, P1.replace("24h", "900h")))) == 1
+
+
+def test_thousands_of_targets_at_the_end_of_time_do_not_take_minutes():
+    hours = [f'["09:00-09:{n % 50 + 10}"]' for n in range(900)]
+    calendars = "".join(f"  c{n}: {{hours: {{mon: {window}}}, clause: SMA-10}}\n" for n, window in enumerate(hours))
+    rules = "".join(f"  - {{resolution: 9000h, calendar: c{n}, clause: SMA-10}}\n" for n in range(900))
+    changes = (("calendars:\n", "calendars:\n" + calendars), ("targets:\n", "targets:\n" + rules))
+    policy = load_policy(smartcloud(*changes))
+    begun = process_time()
+    found = [fault.message for fault in horizon.never_due(policy, now=NOW)]
+    assert found[-1] == "more than 20 targets take years of their calendars; expected less"
+    assert process_time() - begun < 5
 
 
 def test_readings_are_listed():
-    found = [one for one in check_text(policy_text("prodequa")) if one.kind == "reading"]
+    found = [one for one in check_text(policy_text("prodequa"), now=NOW) if one.kind == "reading"]
 
     assert any(one.pointer == "/calendars/response/reading" and "use: service" in one.message for one in found)
 

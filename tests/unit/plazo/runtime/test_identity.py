@@ -30,7 +30,19 @@ def test_derived_key_is_the_same_for_the_same_purpose_only():
 
 @pytest.mark.parametrize(
     "header",
-    [None, "", "Bearer", "Bearer ", "Basic plz_a_b", "plz_a_b", "Bearer plz_a", "Bearer xyz_a_b", "Bearer a b c"],
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        "Basic plz_a_b",
+        "plz_a_b",
+        "Bearer plz_a",
+        "Bearer plz_\x00_x",
+        "Bearer plz__x",
+        "Bearer xyz_a_b",
+        "Bearer a b c",
+    ],
 )
 def test_refuses_what_is_no_key(header: str | None):
     with pytest.raises(Unauthenticated):

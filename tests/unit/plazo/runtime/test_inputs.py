@@ -35,6 +35,24 @@ def test_input_refuses(body: dict[str, Any]):
         Body.model_validate(body)
 
 
+HEAP = {f"f{number}": 1 for number in range(60_000)}
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        pytest.param(HEAP, "the 2 fields", id="of unknown fields"),
+        pytest.param({"text": "a", "facts": HEAP}, "facts: expected at most 1000 entries", id="in an object"),
+        pytest.param({"text": "a", "facts": [{}] * 60_000}, "facts: expected at most 10000 entries", id="in a list"),
+    ],
+)
+def test_heap_is_one_fault(body: dict[str, Any], told: str):
+    with pytest.raises(ValidationError) as refused:
+        Body.model_validate(body)
+    assert refused.value.error_count() == 1
+    assert told in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("text", "instant"),
     [

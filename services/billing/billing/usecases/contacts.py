@@ -1,0 +1,40 @@
+"""People of a customer, as far as they may decide for it."""
+
+from uuid import UUID
+
+from billing.domain.parties import Ticket
+from billing.repository import contacts
+from billing.repository.policies import known_policy
+from plazo.kernel.errors import Kind, PlazoError
+from plazo.policy.decide import rule_against_unauthorized
+from plazo.runtime.unit_of_work import Transaction, UnitOfWork
+
+
+class NotAuthorized(PlazoError):
+    """The contract lets only authorized contacts of the customer answer."""
+
+    kind = Kind.FORBIDDEN
+    code = "contact-not-authorized"
+
+
+async def keep_contact(uow: UnitOfWork, *, contact_id: UUID, may_ask: bool) -> None:
+    """Keep whether a contact may answer."""
+    async with uow.begin() as tx:
+        await contacts.put_contact(tx, contact_id, may_ask=may_ask)
+
+
+async def require_authorized(tx: Transaction, contact_id: UUID | None, ticket: Ticket) -> None:
+    """Let a contact decide about a ticket that may, as one that answers it in `tickets`.
+
+    Nobody refuses who has not been heard of yet: `tickets` knew it as it made the key, and authorized is how most are;
+    that somebody is not is announced, and arrives as the end of a key does.
+
+    :raises NotAuthorized: if nobody authorized it, and the ticket's policy asks for that (EXP-01)
+    """
+    if contact_id is None or await contacts.may_ask(tx.connection, contact_id) is not False:
+        return
+    policy = await known_policy(tx, policy=ticket.policy, version=ticket.policy_version)
+    rule = rule_against_unauthorized(policy, ticket.facts)
+    if rule is not None:
+        note = rule.note.model_dump().get(policy.language) if rule.note else None
+        raise NotAuthorized(note or rule.reason or "not_accepted", clause=", ".join(rule.clause) or None)
