@@ -112,9 +112,19 @@ def _clock_differences(story: TicketStory, clocks: list[dict[str, Any]], *, wher
 def _timeline_differences(
     story: TicketStory, observed: Observed, excuses: list[Excuse], *, is_live: bool
 ) -> Iterator[str]:
-    found = Counter(
-        (entry["kind"], instant(entry["occurred_at"])) for entry in observed.timeline if entry["kind"] != "charged"
-    )
+    # Which messages wait, to go out together, depends on what else there was to tell somebody: each goes out once.
+    digested = {message["message_id"] for message in observed.messages if message["state"] == "digested"}
+    in_digest = [
+        entry["data"]["message_id"]
+        for entry in observed.timeline
+        if entry["kind"] == "notice_sent" and entry["data"]["message_id"] in digested
+    ]
+    for message_id in Counter(in_digest) - Counter(set(in_digest)):
+        yield f"timeline: message {message_id} was sent twice, in a digest"
+    entries = [
+        one for one in observed.timeline if one["kind"] != "notice_sent" or one["data"]["message_id"] not in digested
+    ]
+    found = Counter((entry["kind"], instant(entry["occurred_at"])) for entry in entries if entry["kind"] != "charged")
     expected: Counter[Any] = Counter({moment: count for moment, count in story.timeline.items() if count})
     if is_live:
         # Nobody can foretell when a message is written; how many there are is told by the messages.
@@ -124,7 +134,7 @@ def _timeline_differences(
         written = Counter(message["message_id"] for message in observed.messages)
         sent = Counter(message["message_id"] for message in observed.messages if message["sent_at"])
         for kind, messages in (("notified", written), ("notice_sent", sent)):
-            told = Counter(entry["data"]["message_id"] for entry in observed.timeline if entry["kind"] == kind)
+            told = Counter(entry["data"]["message_id"] for entry in entries if entry["kind"] == kind)
             if told != messages:
                 yield f"timeline: {kind} {sum(told.values())} times for {sum(messages.values())} messages"
     for kind, at in sorted((expected - found).elements(), key=str):

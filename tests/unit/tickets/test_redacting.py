@@ -157,6 +157,23 @@ def test_a_value_goes_and_the_rest_stays():
     assert not Value("abc", label="x").is_searchable
 
 
+def test_a_value_that_is_a_word_of_ours_leaves_what_a_document_is_made_of():
+    document = {
+        "waiting": [{"cause": "vendor", "since": "2026-05-04T13:00:00Z", "reason": "vendor 2026-05"}],
+        "answers": {"parts": {"password": "vendor"}},
+        "subject": "vendor",
+        "facts": {"component": ["vendor", None]},
+    }
+    assert Value("vendor", label="secret 1").forgotten(document) == {
+        "waiting": [{"cause": "vendor", "since": "2026-05-04T13:00:00Z", "reason": "[secret 1] 2026-05"}],
+        "answers": {"parts": {"password": "[secret 1]"}},
+        "subject": "[secret 1]",
+        "facts": {"component": ["vendor", None]},
+    }
+    assert Value("2026", label="x").forgotten(document)["waiting"][0]["since"] == "2026-05-04T13:00:00Z"
+    assert Value("vendor", label="x").forgotten(["vendor"]) == ["[x]"]
+
+
 def test_a_text_is_told_anew_only_where_it_stands_whole():
     retold = Retold({"con s3cret": "con [VPN]"})
     document = {"text": "con s3cret", "parts": ["con s3cret, sí", 1, None], "deep": {"a": ["con s3cret"]}}

@@ -1,5 +1,6 @@
 """Forgetting a person: which words go, and what stands in their place."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -31,6 +32,20 @@ _PERSONAL = frozenset(
         "message_id",
     ]
 )
+# What only structures a document where a text has another name: words of ours, instants, ids.
+_TEXTS = _PERSONAL | {
+    "reason",
+    "note",
+    "answer",
+    "title",
+    "label",
+    "attendee",
+    "resolution_text",
+    "missing",
+    "design",
+    "parts",
+}
+_STRUCTURE = re.compile(r"[a-z][a-z_]*|\d{4}-\d\d(?:-\d\d(?:[T ][0-9:.]+(?:Z|[+-]\d\d:\d\d))?)?|[0-9a-f-]{36}")
 _SAID_BY_CUSTOMER = frozenset({"opened", "customer_reply", "reopened"})
 _CUSTOMERS_ACTORS = ("requester: ", "email: ")
 
@@ -75,7 +90,10 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A value to forget wherever a text has it; `label` stands in its place."""
+    """A value to forget wherever a text has it; `label` stands in its place.
+
+    What a document is made of stays, even where it says the same: whom a ticket waits for is no text.
+    """
 
     value: str
     label: str
@@ -93,13 +111,18 @@ class Value:
             return any(self.is_in(item) for item in document)
         return isinstance(document, str) and self.value in document
 
-    def forgotten(self, document: Any, *, all_words: bool = False) -> Any:
+    def forgotten(self, document: Any, *, all_words: bool = False) -> Any:  # noqa: ARG002  # as of a person
         """Return a document without the value; what else is said in it stays."""
+        return self._left(document, is_text=not isinstance(document, dict))
+
+    def _left(self, document: Any, *, is_text: bool) -> Any:
         if isinstance(document, dict):
-            return {key: self.forgotten(item, all_words=all_words) for key, item in document.items()}
+            return {key: self._left(item, is_text=is_text or key in _TEXTS) for key, item in document.items()}
         if isinstance(document, list | tuple):
-            return [self.forgotten(item, all_words=all_words) for item in document]
-        return document.replace(self.value, f"[{self.label}]") if isinstance(document, str) else document
+            return [self._left(item, is_text=is_text) for item in document]
+        if not isinstance(document, str) or (not is_text and _STRUCTURE.fullmatch(document)):
+            return document
+        return document.replace(self.value, f"[{self.label}]")
 
 
 @dataclass(frozen=True, slots=True)
