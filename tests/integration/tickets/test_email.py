@@ -51,7 +51,7 @@ class TestTicket:
         assert again["request_id"] == kept["request_id"]
         mails = (await desk.admin.ok("GET", "/v1/intake/emails"))["items"]
         came_in = [one for one in mails if one["direction"] == "in"]
-        assert [one["outcome"] for one in came_in] == ["kept", "ticket_opened", "ticket_opened"]
+        assert sorted(one["outcome"] for one in came_in) == ["kept", "ticket_opened", "ticket_opened"]  # at one instant
         assert {one["message_id"] for one in came_in} == {"one@example.com"}
 
     async def test_of_before_digests_is_known_again_by_its_sender(self, desk: DeskUnderTest) -> None:
