@@ -67,6 +67,7 @@ def ticket_differences(story: TicketStory, observed: Observed, *, is_live: bool)
     for where, clocks in (("ticket", ticket["clocks"]), ("sla-clock", observed.clocks)):
         yield from _clock_differences(story, clocks, where=where)
     excuses = excuses_of(observed) if is_live else []
+    _settle_ties(story, observed)
     yield from _timeline_differences(story, observed, excuses, is_live=is_live)
     yield from _escalation_differences(story, observed, excuses)
     yield from _message_differences(story, observed, excuses)
@@ -80,6 +81,25 @@ def ticket_differences(story: TicketStory, observed: Observed, *, is_live: bool)
     shown = Counter(charge["quantity"] for charge in ticket["charges"])
     if shown != made:
         yield f"charges {dict(made)} in billing, {dict(shown)} shown with the ticket"
+
+
+def _settle_ties(story: TicketStory, observed: Observed) -> None:
+    """Let an escalation be completed that was to be stopped, where all its steps were due before.
+
+    It was raised late, about the past: nobody is told whether its last step or what stopped it came first.
+    """
+    for wanted in story.escalations:
+        fired = [step.fired_at for step in wanted.steps if step.fired_at is not None]
+        found = next((one for one in observed.escalations if _is_same(wanted, one)), None)
+        if (
+            found is not None
+            and (wanted.state, found["state"]) == ("stopped", "completed")
+            and wanted.ended_at is not None
+            and len(fired) == len(wanted.steps) > 0
+            and max(fired) <= wanted.ended_at
+        ):
+            story.timeline["escalation_stopped", wanted.ended_at] -= 1
+            wanted.state, wanted.reasons, wanted.ended_at = "completed", (), max(fired)
 
 
 def _clock_differences(story: TicketStory, clocks: list[dict[str, Any]], *, where: str) -> Iterator[str]:
