@@ -27,7 +27,7 @@ async def test_acts_are_recorded_with_who_and_what(desk: DeskUnderTest):
     [first] = [act for act in acts if act["action"] == "issue_key"]
     assert first["subject"]["key_id"] == issued["key_id"]
     everything = (await desk.admin.get("/tickets/v1/audit")).text
-    assert issued["api_key"].rpartition("_")[2] not in everything
+    assert issued["api_key"].split("_", 2)[2] not in everything
 
 
 async def test_what_did_not_happen_is_not_recorded(desk: DeskUnderTest):
@@ -89,4 +89,4 @@ async def test_what_was_refused_is_in_the_log_with_who_asked(house: House, desk:
     refused, unknown = [line for line in lines if line["event"] == "request"]
     assert (refused["status"], refused["desk"], refused["key"]) == (403, str(desk.desk_id), issued["key_id"])
     assert (unknown["status"], unknown.get("key")) == (401, None)
-    assert issued["api_key"].rpartition("_")[2] not in str(lines)
+    assert issued["api_key"].split("_", 2)[2] not in str(lines)

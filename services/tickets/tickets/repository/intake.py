@@ -15,7 +15,7 @@ from plazo.runtime.unit_of_work import Transaction
 _CLAIM = """
 INSERT INTO mail (mail_id, desk_id, message_id, direction, sender, subject, text, outcome, clauses, received_at, digest)
 VALUES ($1, $2, $3, 'in', $4, $5, $6, 'claimed', '{}', $7, $8)
-ON CONFLICT (desk_id, message_id) DO NOTHING RETURNING true
+ON CONFLICT DO NOTHING RETURNING true
 """
 _SETTLE = """
 UPDATE mail SET outcome = $2, reason = $3, clauses = $4, ticket_id = $5, request_id = $6, answer = $7 WHERE mail_id = $1
@@ -23,7 +23,7 @@ UPDATE mail SET outcome = $2, reason = $3, clauses = $4, ticket_id = $5, request
 _BEFORE = "SELECT direction, sender, digest, ticket_id, answer FROM mail WHERE mail_id = $1"
 _SENT = """
 INSERT INTO mail (mail_id, desk_id, message_id, direction, outcome, clauses, ticket_id, received_at)
-VALUES ($1, $2, $3, 'out', 'sent', '{}', $4, $5) ON CONFLICT (desk_id, message_id) DO NOTHING
+VALUES ($1, $2, $3, 'out', 'sent', '{}', $4, $5) ON CONFLICT DO NOTHING
 """
 _ANSWERED = """
 SELECT coalesce(
