@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from plazo.events.envelope import SERVICES
 from plazo.kernel.time import format_instant
 from plazo.local.nats import Nats
+from plazo.local.ports import choose_port
 from plazo.local.postgres import Postgres
 from plazo.policies import policy_text
 from plazo.runtime import migrations
@@ -281,3 +282,17 @@ async def prepared_settings(
         )
 
     return {name: await prepare(name) for name in names}
+
+
+def environment_of(settings: Settings, *, listen: str | None = None, log_level: str = "warning") -> dict[str, str]:
+    """Return what a process with these settings is told: where it belongs, and its secrets."""
+    secret = {
+        "PLAZO_DATABASE_URL": settings.database_url,
+        "PLAZO_SYSTEM_DATABASE_URL": settings.system_database_url,
+        "PLAZO_NATS_URL": settings.nats_url,
+        "PLAZO_OPERATOR_KEY": settings.operator_key,
+    }
+    return {name: value.get_secret_value() for name, value in secret.items()} | {
+        "PLAZO_LISTEN": listen or f"127.0.0.1:{choose_port()}",
+        "PLAZO_LOG_LEVEL": log_level,
+    }

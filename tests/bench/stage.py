@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import UUID
 
 import asyncpg
-from harness import OPERATOR_KEY, prepared_settings
+from harness import environment_of, prepared_settings
 
 from plazo.kernel.ids import new_id
 from plazo.local.nats import Nats
@@ -76,14 +76,7 @@ class Stage:
             port=port,
             command=serve_command(SERVICE),
             log=self.folder / "logs" / "sla_clock.log",
-            environment={
-                "PLAZO_DATABASE_URL": self.settings.database_url.get_secret_value(),
-                "PLAZO_SYSTEM_DATABASE_URL": self.settings.system_database_url.get_secret_value(),
-                "PLAZO_NATS_URL": self.settings.nats_url.get_secret_value(),
-                "PLAZO_OPERATOR_KEY": OPERATOR_KEY,
-                "PLAZO_LISTEN": f"127.0.0.1:{port}",
-                "PLAZO_LOG_LEVEL": "warning",
-            },
+            environment=environment_of(self.settings, listen=f"127.0.0.1:{port}"),
         )
         await service.start()
         try:

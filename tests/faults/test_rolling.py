@@ -15,7 +15,7 @@ import asyncpg
 import httpx
 import pytest
 from alembic.config import Config
-from harness import OPERATOR_KEY, eventually, prepared_settings
+from harness import OPERATOR_KEY, environment_of, eventually, prepared_settings
 
 from plazo.local.caddy import Caddy
 from plazo.local.nats import Nats
@@ -89,20 +89,12 @@ async def under_load(address: str, token: str) -> AsyncIterator[Load]:
 
 def replica(number: int, *, port: int, data: Path, settings: Settings) -> Service:
     """Describe a process of tickets."""
-    secret = {
-        "PLAZO_DATABASE_URL": settings.database_url,
-        "PLAZO_SYSTEM_DATABASE_URL": settings.system_database_url,
-        "PLAZO_NATS_URL": settings.nats_url,
-        "PLAZO_OPERATOR_KEY": settings.operator_key,
-    }
-    environment = {name: value.get_secret_value() for name, value in secret.items()}
-    environment |= {"PLAZO_LISTEN": f"127.0.0.1:{port}", "PLAZO_LOG_LEVEL": "warning"}
     return Service(
         f"tickets-{number}",
         port=port,
         command=serve_command("tickets"),
         log=data / "logs" / f"tickets-{number}.log",
-        environment=environment,
+        environment=environment_of(settings, listen=f"127.0.0.1:{port}"),
     )
 
 

@@ -25,6 +25,7 @@ from plazo.local.postgres import Postgres
 from plazo.local.process import Process, describe_exit, rotate_log
 from plazo.local.service import Service, migrate_command, replica_name, serve_command
 from plazo.local.wheels import require_programs
+from plazo.runtime.ending import end
 from plazo.runtime.schema import is_migrated
 
 _BACK_OFF = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)  # seconds before the next restart of a program that keeps ending
@@ -155,9 +156,7 @@ class Stack:
 
     async def stop(self) -> None:
         """Stop the gateway, the services, NATS and PostgreSQL, in that order. Stopping twice is no error."""
-        for watcher in self._watchers:
-            watcher.cancel()
-        await asyncio.gather(*self._watchers, return_exceptions=True)
+        await end(self._watchers)
         self._watchers = []
         infrastructure = {"caddy", "nats", "postgres"}
         services = [name for name in self._programs if name not in infrastructure]

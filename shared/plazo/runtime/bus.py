@@ -105,7 +105,7 @@ def _read_data(body: bytes) -> Any:
     """Read a body into what the inbox can keep: a message that it cannot would come again for ever."""
     if not _ODD.search(body):
         return from_json(body)
-    cleaned = read_foreign_json(body)
+    cleaned = read_foreign_json(body)  # also where only its refusals are wanted: nothing else is taken out of an event
     return cleaned if b"\\u0000" in body else from_json(body)
 
 

@@ -16,6 +16,7 @@ from plazo.runtime import inbox, metrics
 from plazo.runtime.bus import Bus, BusDown, Delivery, MalformedEvent, Subscription, parse_event, require_origin
 from plazo.runtime.clock import Clock
 from plazo.runtime.database import OUTAGE, Database
+from plazo.runtime.ending import end
 from plazo.runtime.inbox import Ahead, InboxClaim, NotYet, OutOfTurn
 from plazo.runtime.missed import MissedEvents
 from plazo.runtime.unit_of_work import AlreadyDone, Cause, UnitOfWork, Witness
@@ -119,9 +120,7 @@ class Consumer:
         except TimeoutError:
             log.warning("consumer_stopped_busy", producer=self.producer)  # unacknowledged events come again
         finally:
-            for task in (*lanes, *sweepers):
-                task.cancel()
-            await asyncio.gather(*lanes, *sweepers, return_exceptions=True)
+            await end((*lanes, *sweepers))
 
     async def _take(self, subscription: Subscription, stopping: asyncio.Event) -> None:
         stop = asyncio.create_task(stopping.wait())

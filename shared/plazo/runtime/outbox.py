@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pydantic_core import to_json
 
-from plazo.events.envelope import Envelope
+from plazo.events.envelope import SERVICES, Envelope
 from plazo.kernel.errors import Kind, PlazoError
 from plazo.runtime.database import Connection
 
@@ -18,26 +18,27 @@ LARGEST_EVENT = 900_000  # bytes of data
 # The end of a statement whose CTE `event` has the columns of events, and their order `n`. The version of an aggregate
 # is taken under its row's lock, so a later event of the same ticket always has both the next version and a higher seq.
 # What was taken in is read after the position of the event that is being handled has moved.
-ANNOUNCE = """
+ANNOUNCE = f"""
 bumped AS (
   INSERT INTO outbox_version AS v (desk_id, aggregate_id, version)
   SELECT desk_id, aggregate_id, count(*) FROM event GROUP BY 1, 2 ORDER BY 2
   ON CONFLICT (aggregate_id) DO UPDATE SET version = v.version + excluded.version
   RETURNING aggregate_id, version
+), known AS (
+  SELECT b.aggregate_id, jsonb_object_agg(p.producer, p.version) AS taken_in
+  FROM bumped b JOIN inbox_position p
+    ON p.producer = ANY ('{{{",".join(SERVICES)}}}') AND p.aggregate_id = b.aggregate_id AND p.version > 0
+  GROUP BY 1
 ), announced AS (
   INSERT INTO outbox (id, desk_id, aggregate_id, aggregate_version, type, occurred_at, recorded_at, correlation_id,
                       causation_id, traceparent, taken_in, data)
   SELECT e.id, e.desk_id, e.aggregate_id,
          b.version - count(*) OVER (PARTITION BY e.aggregate_id)
                    + row_number() OVER (PARTITION BY e.aggregate_id ORDER BY e.n),
-         e.type, e.occurred_at, e.recorded_at, e.correlation_id, e.causation_id, e.traceparent,
-         (SELECT jsonb_object_agg(p.producer, p.version) FROM inbox_position p
-          WHERE p.producer = ANY ('{tickets,sla_clock,escalation,billing}') AND p.aggregate_id = e.aggregate_id
-            AND p.version > 0),
-         e.data
-  FROM event e JOIN bumped b USING (aggregate_id) ORDER BY e.n
+         e.type, e.occurred_at, e.recorded_at, e.correlation_id, e.causation_id, e.traceparent, k.taken_in, e.data
+  FROM event e JOIN bumped b USING (aggregate_id) LEFT JOIN known k USING (aggregate_id) ORDER BY e.n
 )
-"""
+"""  # noqa: S608  # the names of services are ours
 _EVENTS = """
 WITH event AS (
   SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::timestamptz[],

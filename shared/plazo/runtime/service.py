@@ -18,6 +18,7 @@ from plazo.runtime.clock import Clock
 from plazo.runtime.consumer import Consumer, Handlers
 from plazo.runtime.database import OUTAGE, Database
 from plazo.runtime.database_clock import DatabaseClock
+from plazo.runtime.ending import end
 from plazo.runtime.identity import Principal, authenticate
 from plazo.runtime.key_uses import KeyUses
 from plazo.runtime.limits import RequestLimits
@@ -33,6 +34,7 @@ from plazo.runtime.wake import Wake
 log = structlog.get_logger(__name__)
 
 _START_SECONDS = 60.0
+_FINISH_SECONDS = 7.0
 
 Background = Callable[["Runtime", asyncio.Event], Coroutine[Any, Any, None]]
 
@@ -163,10 +165,8 @@ class Runtime:
             finally:
                 runtime.leaving.set()
                 stopping.set()
-                _, unfinished = await asyncio.wait(tasks, timeout=7)
-                for task in unfinished:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await asyncio.wait(tasks, timeout=_FINISH_SECONDS)
+                await end(tasks)
                 await runtime.bus.close()
 
     def end_process_if_failed(self, task: "asyncio.Task[None]") -> None:
@@ -178,18 +178,21 @@ class Runtime:
 
     async def _run(self, stopping: asyncio.Event) -> None:
         relay = asyncio.create_task(self.relay.run())
+        connecting = asyncio.create_task(self._connect())
+        stop = asyncio.create_task(stopping.wait())
         try:
-            if not await self._connect(stopping):
+            await asyncio.wait((connecting, stop), return_when=asyncio.FIRST_COMPLETED)
+            if not connecting.done():
                 return
+            connecting.result()
             self.outbox_wake.set()
-            await asyncio.gather(*(consumer.run(stopping) for consumer in self.consumers.values()), stopping.wait())
+            await asyncio.gather(*(consumer.run(stopping) for consumer in self.consumers.values()), stop)
             await self.relay.drain()
         finally:
-            relay.cancel()
-            await asyncio.gather(relay, return_exceptions=True)
+            await end((relay, connecting, stop))
 
-    async def _connect(self, stopping: asyncio.Event) -> bool:
-        while not stopping.is_set():
+    async def _connect(self) -> None:
+        while True:
             try:
                 await self.bus.connect()
                 await self.settlement.serve()
@@ -200,8 +203,7 @@ class Runtime:
                 log.info("bus_away", error=str(error))
                 await asyncio.sleep(0.3)
             else:
-                return True
-        return False
+                return
 
 
 async def _reach_database(stack: AsyncExitStack, settings: Settings, *, service: str) -> tuple[Database, DatabaseClock]:

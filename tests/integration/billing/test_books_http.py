@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
+from harness import environment_of
 from typer.testing import CliRunner
 
 from billing.usecases.statement_page import content_security_policy
@@ -108,11 +109,8 @@ async def test_statements_in_every_form(desk):
 @pytest.fixture
 def command(house, monkeypatch):
     """Run `plazo ledger …` against the database of the house, as in a container of billing."""
-    settings = house.settings["billing"]
-    monkeypatch.setenv("PLAZO_DATABASE_URL", settings.database_url.get_secret_value())
-    monkeypatch.setenv("PLAZO_SYSTEM_DATABASE_URL", settings.system_database_url.get_secret_value())
-    monkeypatch.setenv("PLAZO_NATS_URL", "nats://unused")
-    monkeypatch.setenv("PLAZO_OPERATOR_KEY", "operator-key-of-the-tests")
+    for name, value in environment_of(house.settings["billing"]).items():
+        monkeypatch.setenv(name, value)
 
     async def run(*arguments):
         return await asyncio.to_thread(CliRunner().invoke, app, ["ledger", *map(str, arguments)])

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from harness import eventually
+from harness import environment_of, eventually
 from integration.runtime.provider import AUDIENCE, running_provider
 from typer.testing import CliRunner
 
@@ -28,14 +28,9 @@ SERVE = (sys.executable, "-m", "plazo.cli", "serve", "tickets")
 
 def secrets_of(annex):
     """The secret settings of a service, by variable."""
-    settings = annex.settings
-    return {
-        "PLAZO_DATABASE_URL": settings.database_url.get_secret_value(),
-        "PLAZO_SYSTEM_DATABASE_URL": settings.system_database_url.get_secret_value(),
-        "PLAZO_NATS_URL": settings.nats_url.get_secret_value(),
-        "PLAZO_OPERATOR_KEY": OPERATOR_KEY,
-        "PLAZO_SECRETS_KEY": f"k1:{SECRETS_KEY}",
-    }
+    told = environment_of(annex.settings)
+    urls = {name: told[name] for name in told if name.endswith("_URL")}
+    return urls | {"PLAZO_OPERATOR_KEY": OPERATOR_KEY, "PLAZO_SECRETS_KEY": f"k1:{SECRETS_KEY}"}
 
 
 @asynccontextmanager

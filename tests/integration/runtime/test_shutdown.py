@@ -10,7 +10,7 @@ from uuid import uuid4
 import asyncpg
 import httpx
 import pytest
-from harness import OPERATOR_KEY, eventually
+from harness import environment_of, eventually
 from integration.runtime.annex import Annex
 
 from plazo.local.ports import choose_port
@@ -23,19 +23,10 @@ from tickets.usecases.desks import create_desk
 async def address(annex: Annex) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
     """Run tickets as a process of its own; returns its address and the process."""
     listen = f"127.0.0.1:{choose_port()}"
-    settings = annex.settings
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "plazo.cli", "serve", "tickets"),
-        env={
-            **os.environ,
-            "PLAZO_DATABASE_URL": settings.database_url.get_secret_value(),
-            "PLAZO_SYSTEM_DATABASE_URL": settings.system_database_url.get_secret_value(),
-            "PLAZO_NATS_URL": settings.nats_url.get_secret_value(),
-            "PLAZO_OPERATOR_KEY": OPERATOR_KEY,
-            "PLAZO_LISTEN": listen,
-            "PLAZO_LOG_LEVEL": "warning",
-        },
+        env={**os.environ, **environment_of(annex.settings, listen=listen)},
         stderr=asyncio.subprocess.PIPE,
     )
 
@@ -126,22 +117,13 @@ async def waits_for_a_lock(connection: asyncpg.Connection) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_process_that_waits_for_its_database_ends_when_told(annex: Annex, number: signal.Signals):
-    settings = annex.settings
-
-    def nowhere(url: str) -> str:
-        return url.rpartition("/")[0] + "/plazo_nowhere"
-
+    told = environment_of(annex.settings, log_level="info")
+    for name in ("PLAZO_DATABASE_URL", "PLAZO_SYSTEM_DATABASE_URL"):
+        told[name] = told[name].rpartition("/")[0] + "/plazo_nowhere"
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "plazo.cli", "serve", "tickets"),
-        env={
-            **os.environ,
-            "PLAZO_DATABASE_URL": nowhere(settings.database_url.get_secret_value()),
-            "PLAZO_SYSTEM_DATABASE_URL": nowhere(settings.system_database_url.get_secret_value()),
-            "PLAZO_NATS_URL": settings.nats_url.get_secret_value(),
-            "PLAZO_OPERATOR_KEY": OPERATOR_KEY,
-            "PLAZO_LISTEN": f"127.0.0.1:{choose_port()}",
-        },
+        env={**os.environ, **told},
         stderr=asyncio.subprocess.PIPE,
     )
     assert process.stderr is not None
@@ -173,18 +155,10 @@ run_service("tickets")
 
 
 async def test_a_process_with_a_loop_that_fails_ends_and_says_so(annex: Annex):
-    settings = annex.settings
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-c", FAILING),
-        env={
-            **os.environ,
-            "PLAZO_DATABASE_URL": settings.database_url.get_secret_value(),
-            "PLAZO_SYSTEM_DATABASE_URL": settings.system_database_url.get_secret_value(),
-            "PLAZO_NATS_URL": settings.nats_url.get_secret_value(),
-            "PLAZO_OPERATOR_KEY": OPERATOR_KEY,
-            "PLAZO_LISTEN": f"127.0.0.1:{choose_port()}",
-        },
+        env={**os.environ, **environment_of(annex.settings)},
         stderr=asyncio.subprocess.PIPE,
     )
     try:

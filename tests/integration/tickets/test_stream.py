@@ -12,7 +12,7 @@ from uuid import UUID
 
 import httpx
 import pytest
-from harness import OPERATOR_KEY, DeskUnderTest, House, eventually
+from harness import DeskUnderTest, House, environment_of, eventually
 
 from plazo.local.ports import choose_port
 from tickets.repository.timeline import Entry, add_entries
@@ -182,19 +182,11 @@ async def test_what_is_no_cursor_is_refused(desk: DeskUnderTest):
 async def test_reaches_readers_of_another_replica_and_holds_up_no_stop(
     house: House, desk: DeskUnderTest, ticket: dict[str, Any]
 ):
-    settings, listen = house.settings["tickets"], f"127.0.0.1:{choose_port()}"
+    listen = f"127.0.0.1:{choose_port()}"
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "plazo.cli", "serve", "tickets"),
-        env={
-            **os.environ,
-            "PLAZO_DATABASE_URL": settings.database_url.get_secret_value(),
-            "PLAZO_SYSTEM_DATABASE_URL": settings.system_database_url.get_secret_value(),
-            "PLAZO_NATS_URL": settings.nats_url.get_secret_value(),
-            "PLAZO_OPERATOR_KEY": OPERATOR_KEY,
-            "PLAZO_LISTEN": listen,
-            "PLAZO_LOG_LEVEL": "error",
-        },
+        env={**os.environ, **environment_of(house.settings["tickets"], listen=listen, log_level="error")},
     )
     loop = asyncio.get_running_loop()
     try:

@@ -11,9 +11,10 @@ from pydantic import TypeAdapter
 
 from plazo.kernel.errors import InvalidInput
 from plazo.policies import policy_text
+from plazo.policy.decide import rule_against_unauthorized
 from plazo.policy.document import Policy
 from plazo.policy.load import load_policy
-from tickets.domain.acceptance import Request, authorization_refusal, is_authorized, level_refusal, stated_by_address
+from tickets.domain.acceptance import Request, is_authorized, level_refusal, refusal_of, stated_by_address
 from tickets.domain.completeness import answer_faults, clauses_of, completeness
 from tickets.domain.opening import decide
 from tickets.domain.terms import (
@@ -99,7 +100,7 @@ class TestAnswering:
     def test_needs_authorization_where_the_policy_asks_for_it(
         self, name: str, facts: dict[str, Any], clauses: tuple[str, ...] | None
     ):
-        found = authorization_refusal(policy(name), facts)
+        found = refusal_of(rule_against_unauthorized(policy(name), facts))
         assert (found and found.clauses) == clauses
 
 

@@ -16,6 +16,7 @@ from escalation.timers.webhooks import WebhookPost
 from escalation.usecases import posting
 from escalation.usecases.subscribing import allowed_networks, sealing_keys
 from plazo.runtime.database import OUTAGE
+from plazo.runtime.ending import end
 from plazo.runtime.service import Runtime
 from plazo.runtime.signatures import sign
 from plazo.runtime.unit_of_work import SystemWork
@@ -53,7 +54,7 @@ async def post_events(runtime: Runtime, stopping: asyncio.Event) -> None:
         await poster.finish()
     finally:
         stop.cancel()
-        poster.abandon()
+        await poster.abandon()
 
 
 async def _ring_when(stopping: asyncio.Event, ring: Callable[[], None]) -> None:
@@ -99,10 +100,9 @@ class Poster:
         """Wait for what is under way."""
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
-    def abandon(self) -> None:
+    async def abandon(self) -> None:
         """Leave what is under way: it is sent again, under the same id."""
-        for task in self._under_way:
-            task.cancel()
+        await end(self._under_way)
 
     async def post_all(self) -> None:
         """Post all that is due, one after the other."""

@@ -113,15 +113,6 @@ def level_refusal(policy: Policy, facts: Facts, *, channel: str) -> Refusal | No
     return refused if any(refusal(policy, asked | {"level": one}) is None for one in higher) else None
 
 
-def authorization_refusal(policy: Policy, facts: Facts) -> Refusal | None:
-    """Return why somebody who is not authorized may not answer about a ticket, if that alone is why. EXP-01
-
-    `facts` are the ticket's.
-    """
-    refused = refusal(policy, facts | {"authorized": False})
-    return refused if refused is not None and refusal(policy, facts | {"authorized": True}) is None else None
-
-
 def stated_by_address(policy: Policy, address: str | None) -> Facts:
     """Return the facts that writing to a mail address states. SKE-08"""
     wanted = (address or "").strip().lower()

@@ -14,14 +14,14 @@ from uuid import UUID
 from plazo.events.envelope import Event
 from plazo.events.tickets import TicketFactsChanged
 from plazo.kernel.errors import InvalidInput, Kind, PlazoError
-from plazo.policy.decide import Place
+from plazo.policy.decide import Place, rule_against_unauthorized
 from plazo.policy.document import Policy
 from plazo.runtime import policies
 from plazo.runtime.call import check_version
 from plazo.runtime.database import Connection
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
 from tickets.domain import opening
-from tickets.domain.acceptance import Refusal, authorization_refusal
+from tickets.domain.acceptance import Refusal, refusal_of
 from tickets.domain.lifecycle import Action, State, next_state
 from tickets.domain.queue import queue_rank
 from tickets.domain.ticket import Answers, Facts, FactValue, Ticket
@@ -157,7 +157,7 @@ async def _refusal(connection: Connection, ticket: Ticket, contact: Contact | No
     if contact is None or contact.may_ask:
         return None
     policy = await policies.known_policy(connection, policy=ticket.policy, version=ticket.policy_version)
-    return authorization_refusal(policy, ticket.facts)
+    return refusal_of(rule_against_unauthorized(policy, ticket.facts))
 
 
 async def change_facts(uow: UnitOfWork, *, ticket_id: UUID, facts: dict[str, FactValue | None], by: By) -> TicketView:

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 from uuid import UUID
+
+import asyncpg
 
 from plazo.events.ticket_intake import MessageAnswered
 from plazo.kernel.errors import InvalidInput
@@ -73,7 +74,7 @@ async def take_mail(uow: UnitOfWork, *, post: Post, actor: str) -> IntakeView:
     return view
 
 
-def _known(before: Any) -> IntakeView:
+def _known(before: asyncpg.Record) -> IntakeView:
     if before["direction"] == "out":
         return IntakeView(outcome="ignored", reason="own_message", ticket_id=before["ticket_id"])
     return IntakeView(**(before["answer"] or {}) | {"outcome": "duplicate"})

@@ -14,6 +14,7 @@ import structlog
 from plazo.kernel.errors import Fault, InvalidInput
 from plazo.runtime.database import OUTAGE
 from plazo.runtime.discretion import discreet
+from plazo.runtime.ending import end
 from plazo.runtime.identity import Principal, is_still_valid
 from plazo.runtime.service import Runtime
 from plazo.runtime.unit_of_work import UnitOfWork
@@ -148,9 +149,7 @@ async def wake_readers(runtime: Runtime, stopping: asyncio.Event) -> None:
     try:
         await stopping.wait()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)
 
 
 async def _announce(runtime: Runtime, grown: Wake) -> None:
