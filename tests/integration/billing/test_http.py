@@ -244,7 +244,7 @@ async def test_work_of_before_the_contract_is_refused(desk, contract):
     await desk.admin.ok("POST", "/v1/work", json=work(ticket, started_at="2020-01-01T04:00:00Z"))
 
 
-async def test_who_may_not_ask_any_more_accepts_no_quote(desk, contract):
+async def test_who_may_not_ask_any_more_decides_about_no_quote(desk, contract):
     await top_up(desk, contract, 7)
     ticket = await desk.open_ticket(contract, channel="portal")
     about = {"customer_id": contract["customer_id"], "name": "Luis", "emails": ["luis@example.com"]}
@@ -252,22 +252,24 @@ async def test_who_may_not_ask_any_more_accepts_no_quote(desk, contract):
     his = await desk.key("requester", contact_id=luis["contact_id"])
     customers = await desk.key("requester", customer_id=contract["customer_id"])
 
-    async def accept(by):
-        offer = {
-            "ticket_id": ticket["ticket_id"],
-            "minutes": 30,
-            "description": "x",
-            "valid_until": "2026-06-01T00:00:00Z",
-        }
+    async def decide(decision, by, **about):
+        offer = about | {"minutes": 30, "description": "x", "valid_until": "2026-06-01T00:00:00Z"}
         quote = await desk.admin.ok("POST", "/v1/quotes", json=offer)
-        answer = await by.post(f"/v1/quotes/{quote['quote_id']}/accept", json={})
+        answer = await by.post(f"/v1/quotes/{quote['quote_id']}/{decision}", json={})
         return answer.status_code, answer.json()
+
+    async def accept(by):
+        return await decide("accept", by, ticket_id=ticket["ticket_id"])
 
     assert (await accept(his))[0] == 200
     await desk.admin.ok("POST", f"/v1/contacts/{luis['contact_id']}/withdrawals", json={})
     await desk.settled()
     status, problem = await accept(his)
     assert (status, problem["type"]) == (403, "urn:plazo:problem:contact-not-authorized")
+    for about in ({"ticket_id": ticket["ticket_id"]}, {"contract_id": contract["contract_id"]}):
+        status, other = await decide("decline", his, **about)
+        assert (status, other["type"], other["clause"]) == (403, problem["type"], problem["clause"])
+        assert (await decide("decline", customers, **about))[0] == 200
     reply = await his.refused(403, "POST", f"/v1/tickets/{ticket['ticket_id']}/replies", json={"text": "sí"})
     assert (reply["type"], reply["detail"], reply["clause"]) == (problem["type"], problem["detail"], problem["clause"])
     available = (await main_account(desk, contract))["available"]

@@ -74,7 +74,11 @@ async def accept_quote(quote_id: UUID, call: AnyCall, body: AcceptanceCreate | N
 async def decline_quote(quote_id: UUID, call: AnyCall) -> QuoteView:
     """Decline a quote."""
     return await quotes.decline_quote(
-        call.uow(), quote_id=quote_id, customer_id=call.principal.customer_id, by=_actor(call)
+        call.uow(),
+        quote_id=quote_id,
+        customer_id=call.principal.customer_id,
+        by=_actor(call),
+        contact_id=call.principal.contact_id,
     )
 
 

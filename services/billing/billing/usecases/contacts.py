@@ -2,11 +2,13 @@
 
 from uuid import UUID
 
-from billing.domain.parties import Ticket
+from billing.domain.parties import Contract, Ticket
 from billing.repository import contacts
 from billing.repository.policies import known_policy
 from plazo.kernel.errors import Kind, PlazoError
 from plazo.policy.decide import rule_against_unauthorized
+from plazo.policy.document import Policy
+from plazo.runtime import policies
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
 
 
@@ -23,18 +25,27 @@ async def keep_contact(uow: UnitOfWork, *, contact_id: UUID, may_ask: bool) -> N
         await contacts.put_contact(tx, contact_id, may_ask=may_ask)
 
 
-async def require_authorized(tx: Transaction, contact_id: UUID | None, ticket: Ticket) -> None:
-    """Let a contact decide about a ticket that may, as one that answers it in `tickets`.
+async def require_authorized(tx: Transaction, contact_id: UUID | None, about: Ticket | Contract) -> None:
+    """Let a contact decide that may.
+
+    About a ticket, that is who may answer it in `tickets`; about a contract, who may open one with its key.
 
     Nobody refuses who has not been heard of yet: `tickets` knew it as it made the key, and authorized is how most are;
     that somebody is not is announced, and arrives as the end of a key does.
 
-    :raises NotAuthorized: if nobody authorized it, and the ticket's policy asks for that (EXP-01)
+    :raises NotAuthorized: if nobody authorized it, and the policy asks for that (EXP-01)
     """
     if contact_id is None or await contacts.may_ask(tx.connection, contact_id) is not False:
         return
-    policy = await known_policy(tx, policy=ticket.policy, version=ticket.policy_version)
-    rule = rule_against_unauthorized(policy, ticket.facts)
-    if rule is not None:
-        note = rule.note.model_dump().get(policy.language) if rule.note else None
-        raise NotAuthorized(note or rule.reason or "not_accepted", clause=", ".join(rule.clause) or None)
+    policy = await _policy_of(tx, about)
+    facts = about.facts if isinstance(about, Ticket) else about.facts() | {"channel": "portal"}
+    if policy is None or (rule := rule_against_unauthorized(policy, facts)) is None:
+        return
+    note = rule.note.model_dump().get(policy.language) if rule.note else None
+    raise NotAuthorized(note or rule.reason or "not_accepted", clause=", ".join(rule.clause) or None)
+
+
+async def _policy_of(tx: Transaction, about: Ticket | Contract) -> Policy | None:
+    if isinstance(about, Ticket):
+        return await known_policy(tx, policy=about.policy, version=about.policy_version)
+    return await policies.policy_in_force(tx.connection, policy=about.policy, at=tx.now)

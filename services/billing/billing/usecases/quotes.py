@@ -136,10 +136,21 @@ async def accept_quote(
         return await _view(tx, quote_id)
 
 
-async def decline_quote(uow: UnitOfWork, *, quote_id: UUID, customer_id: UUID | None, by: str) -> QuoteView:
-    """Decline a quote that was offered. :raises NotFound: :raises QuoteDecided: if it was decided before"""
+async def decline_quote(
+    uow: UnitOfWork, *, quote_id: UUID, customer_id: UUID | None, by: str, contact_id: UUID | None = None
+) -> QuoteView:
+    """Decline a quote that was offered. `contact_id` is the person of the customer who does, where the key says so.
+
+    :raises NotFound: for a quote that the caller may not see
+    :raises NotAuthorized: if nobody authorized the contact, and the policy asks for that (EXP-01)
+    :raises QuoteDecided: if it was decided before
+    """
     async with uow.begin() as tx:
         quote = await _lock(tx, quote_id, customer_id=customer_id)
+        ticket = await parties.find_ticket(tx.connection, quote["ticket_id"]) if quote["ticket_id"] else None
+        about = ticket or await parties.find_contract(tx.connection, quote["contract_id"])
+        assert about is not None
+        await require_authorized(tx, contact_id, about)
         _require_state(quote, "offered")
         await _change_state(tx, quote, state="declined", ticket_id=quote["ticket_id"], by=by)
         return await _view(tx, quote_id)
