@@ -22,7 +22,7 @@ class Process:
     """One program. Subclasses say how to prepare it and when it is ready."""
 
     stop_signal = signal.SIGTERM
-    ready_within = 30.0  # seconds
+    ready_within = 90.0  # seconds, on a busy machine
     stop_within = 5.0  # seconds, then SIGKILL
     poll_seconds = _POLL_SECONDS  # between two questions whether it is ready
 

@@ -11,7 +11,7 @@ from plazo.local.process import Process
 class Service(Process):
     """A process that listens on 127.0.0.1:`port`, ready when its `/readyz` says so."""
 
-    ready_within = 60.0  # it waits for its database, and that for its migration
+    ready_within = 180.0  # it waits for its database, and that for its migration
     poll_seconds = 0.1  # each question costs the core that the service needs to start
     stop_within = 12.0  # it gives open requests eight
 

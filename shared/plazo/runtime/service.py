@@ -33,7 +33,7 @@ from plazo.runtime.wake import Wake
 
 log = structlog.get_logger(__name__)
 
-_START_SECONDS = 60.0
+_START_SECONDS = 180.0
 _FINISH_SECONDS = 7.0
 
 Background = Callable[["Runtime", asyncio.Event], Coroutine[Any, Any, None]]
@@ -147,8 +147,8 @@ class Runtime:
     ) -> AsyncIterator["Runtime"]:
         """Run a service's relay, consumers and timers for the time of the block; finish what they hold at its end.
 
-        Waits for the database and its migration, a minute at most. NATS may be away: the service then answers, keeps
-        its events, and catches up by itself.
+        Waits for the database and its migration, three minutes at most. NATS may be away: the service then answers,
+        keeps its events, and catches up by itself.
         """
         async with AsyncExitStack() as stack:
             database, common_clock = await _reach_database(stack, settings, service=service.name)

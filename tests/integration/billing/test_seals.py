@@ -81,9 +81,16 @@ async def test_several_who_seal_at_once(ledgers, worked):
             id="an instant",
         ),
         pytest.param(
-            "UPDATE sealed_transaction s SET place = 3 - place WHERE desk_id = $1 AND number = 1 AND place < 3",
+            "WITH two AS (SELECT * FROM sealed_transaction WHERE desk_id = $1 ORDER BY number, place LIMIT 2) "
+            "UPDATE sealed_transaction s SET number = other.number, place = other.place FROM two, two AS other "
+            "WHERE s.transaction_id = two.transaction_id AND other.transaction_id <> two.transaction_id",
             "it was changed or moved",
             id="the order",
+        ),
+        pytest.param(
+            "UPDATE sealed_transaction SET place = place + 1 WHERE desk_id = $1 AND number = 1",
+            "are not in the places 1 to",
+            id="the places",
         ),
         pytest.param("DELETE FROM ledger_entry WHERE desk_id = $1 AND seq = {entry}", "was sealed with", id="an entry"),
         pytest.param("UPDATE account SET balance = balance + 1 WHERE desk_id = $1", "its entries", id="balances"),

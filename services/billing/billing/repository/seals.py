@@ -52,6 +52,12 @@ FROM ledger_entry e
 WHERE NOT EXISTS (SELECT FROM ledger_transaction t WHERE t.transaction_id = e.transaction_id)
 LIMIT 100
 """
+_PLACES = """
+SELECT 'the transactions under seal ' || number || ' are not in the places 1 to ' || count(*) AS fault
+FROM sealed_transaction GROUP BY number
+HAVING min(place) <> 1 OR max(place) <> count(*) OR count(DISTINCT place) <> count(*)
+LIMIT 100
+"""
 _PAID = """
 SELECT 'work ' || coalesce(d.draw_id, p.draw_id) || ' is paid ' || coalesce(d.quantity, 0) || ' ' || counted_in ||
        ', its entries say ' || coalesce(p.quantity, 0) AS fault
@@ -166,5 +172,5 @@ async def holdings(connection: Connection) -> tuple[dict[str, int], dict[str, in
 
 
 async def disagreements(connection: Connection) -> list[str]:
-    """Return what is under no seal, stands alone, or paid for work otherwise than its entries say."""
-    return [row["fault"] for query in (_LOST, _PAID) for row in await connection.fetch(query)]
+    """Return what is under no seal or in no place of one, stands alone, or paid otherwise than its entries say."""
+    return [row["fault"] for query in (_LOST, _PLACES, _PAID) for row in await connection.fetch(query)]
