@@ -19,6 +19,7 @@ from plazo.runtime.database import OUTAGE, Database
 from plazo.runtime.ending import end
 from plazo.runtime.inbox import Ahead, InboxClaim, NotYet, OutOfTurn
 from plazo.runtime.missed import MissedEvents
+from plazo.runtime.turns import Turns
 from plazo.runtime.unit_of_work import AlreadyDone, Cause, UnitOfWork, Witness
 from plazo.runtime.wake import Wake
 
@@ -28,6 +29,10 @@ E = TypeVar("E", bound=Event)
 
 _LANES = 8
 _FETCH = 100
+_HELD = 800
+# One ticket may have been told thousands of things: what is more waits in the database, and holds up no other.
+_HELD_OF_ONE = 100
+_CALLED_AT_ONCE = 50
 _FETCH_SECONDS = 2.0
 _SWEEP_SECONDS = 2.0
 # A handler that fails is tried again after these pauses, then its event is set aside.
@@ -92,12 +97,12 @@ class Consumer:
         self.missed = MissedEvents(database=database, bus=bus, service=service, producer=producer)
         self._failed_sweeps: dict[UUID, int] = {}
         self._failed_now: set[UUID] = set()
-        self._lanes: list[asyncio.Queue[tuple[Delivery, Envelope]]] = [asyncio.Queue(_FETCH) for _ in range(_LANES)]
+        self._turns = Turns(at_most=_HELD, of_one=_HELD_OF_ONE)
         self.producer = producer
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Consume until `stopping` is set, then finish what has been taken."""
-        lanes = [asyncio.create_task(self._work(lane)) for lane in self._lanes]
+        lanes = [asyncio.create_task(self._work()) for _ in range(_LANES)]
         sweepers = [
             asyncio.create_task(self._repeat(call, stopping)) for call in (self._fetch_missed, self._call_all_stranded)
         ]
@@ -116,7 +121,7 @@ class Consumer:
                 finally:
                     await subscription.close()
             async with asyncio.timeout(5):
-                await asyncio.gather(*(lane.join() for lane in self._lanes))
+                await self._turns.join()
         except TimeoutError:
             log.warning("consumer_stopped_busy", producer=self.producer)  # unacknowledged events come again
         finally:
@@ -142,19 +147,30 @@ class Consumer:
                     except MalformedEvent as error:
                         await self._refuse(delivery, reason=str(error))
                         continue
-                    await self._lanes[event.aggregate_id.int % _LANES].put((delivery, event))
+                    if not await self._turns.put(delivery, event):
+                        await self._put_down(delivery, event)
         finally:
             stop.cancel()
 
-    async def _work(self, lane: asyncio.Queue[tuple[Delivery, Envelope]]) -> None:
+    async def _work(self) -> None:
         while True:
-            delivery, event = await lane.get()
+            delivery, event = await self._turns.take()
             try:
                 await self._deliver(delivery, event)
             except Exception as error:  # noqa: BLE001  # the bus delivers it again
                 log.info("delivery_unfinished", event_id=str(event.id), error=str(error) or type(error).__name__)
             finally:
-                lane.task_done()
+                self._turns.finish(event)
+
+    async def _put_down(self, delivery: Delivery, event: Envelope) -> None:
+        try:
+            async with self._unit_of_work(event, None).begin() as tx:
+                await inbox.put_down(tx.connection, event)
+        except OUTAGE as error:
+            log.info("database_away", error=str(error) or type(error).__name__)
+            await delivery.again(seconds=0.5)
+            return
+        await delivery.done()
 
     async def _deliver(self, delivery: Delivery, event: Envelope) -> None:
         """Handle a delivery to the end: done, waiting for its turn, asked for again, or set aside."""
@@ -178,7 +194,7 @@ class Consumer:
         await delivery.done()
 
     async def handle(self, event: Envelope) -> None:
-        """Give `event` its effect, and then those that waited behind it.
+        """Give `event` its effect, and then those that waited behind it; where they are many, the sweep calls the rest.
 
         An event seen before has no effect; one that is out of turn is kept. One that waited and fails now goes on
         waiting: the sweep calls it, and `event` has had its effect.
@@ -187,7 +203,7 @@ class Consumer:
         :raises Exception: whatever the handler raises
         """
         current = event
-        while True:
+        for _ in range(_CALLED_AT_ONCE):
             try:
                 following = await self._handle_one(current)
             except Exception as error:
@@ -283,6 +299,7 @@ class Consumer:
     async def _call_all_stranded(self) -> None:
         """Call events whose turn came while nobody was there to call them, and those that await another's."""
         self._failed_now.clear()
+        await inbox.forget_seen(self._database.system, producer=self.producer)
         while await self._call_stranded():
             pass
 

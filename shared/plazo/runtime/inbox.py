@@ -11,6 +11,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
+import asyncpg
+
 from plazo.events.envelope import Envelope
 from plazo.events.tickets import DeskCreated
 from plazo.runtime.database import Connection
@@ -44,6 +46,17 @@ SELECT envelope FROM inbox_waiting WHERE producer = $1 AND aggregate_id = $2 AND
 _WAIT = """
 INSERT INTO inbox_waiting (desk_id, producer, aggregate_id, aggregate_version, envelope)
 VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
+"""
+_PUT_DOWN = """
+INSERT INTO inbox_waiting (desk_id, producer, aggregate_id, aggregate_version, envelope)
+SELECT $1, $2, $3, $4, $5
+WHERE NOT EXISTS (SELECT FROM inbox_position WHERE producer = $2 AND aggregate_id = $3 AND version >= $4)
+ON CONFLICT DO NOTHING
+"""
+_FORGET_SEEN = """
+DELETE FROM inbox_waiting w USING inbox_position p
+WHERE w.producer = $1 AND p.producer = w.producer AND p.aggregate_id = w.aggregate_id
+  AND w.aggregate_version <= p.version
 """
 _BURY = """
 INSERT INTO dead_letter (event_id, desk_id, producer, aggregate_id, aggregate_version, type, envelope, reason)
@@ -156,6 +169,26 @@ async def keep_waiting(connection: Connection, event: Envelope, *, in_turn: bool
         event.model_dump(mode="json"),
     )
     return True
+
+
+async def put_down(connection: Connection, event: Envelope) -> None:
+    """Keep an event whose turn nobody has looked for, without waiting for the one that has it; the sweep calls it.
+
+    Unlike one that was kept under the lock, it may have had its effect by the commit: see :func:`forget_seen`.
+    """
+    await connection.execute(
+        _PUT_DOWN,
+        event.desk_id,
+        event.producer,
+        event.aggregate_id,
+        event.aggregate_version,
+        event.model_dump(mode="json"),
+    )
+
+
+async def forget_seen(connection: Connection | asyncpg.Pool, *, producer: str) -> None:
+    """Remove what waits although it has had its effect."""
+    await connection.execute(_FORGET_SEEN, producer)
 
 
 async def bury(connection: Connection, event: Envelope, *, reason: str) -> None:

@@ -13,6 +13,7 @@ from integration.runtime.annex import Annex, envelope, note, replies
 
 from plazo.events.envelope import Envelope
 from plazo.events.tickets import CustomerReplied, TicketReopened
+from plazo.runtime import inbox
 from plazo.runtime.bus import Bus, event_headers, parse_event, subject_of
 from plazo.runtime.consumer import Consumer, Received
 from plazo.runtime.database import Connection
@@ -239,6 +240,45 @@ class TestReading:
                 await eventually(lambda events=events: all_lines(annex, events))
         for events in tickets:
             assert await annex.lines(events[0].aggregate_id) == in_order(events)
+
+    async def test_ticket_with_much_to_do_holds_up_no_other(self, annex: Annex, monkeypatch: pytest.MonkeyPatch):
+        # Two of its events are held, three are called at a time, and its first is not done before the other's is.
+        monkeypatch.setattr("plazo.runtime.consumer._HELD_OF_ONE", 2)
+        monkeypatch.setattr("plazo.runtime.consumer._HELD", 4)
+        monkeypatch.setattr("plazo.runtime.consumer._CALLED_AT_ONCE", 3)
+        busy, other = replies(20), replies(2)
+        is_done = asyncio.Event()
+
+        async def write(uow: UnitOfWork, received: Received[CustomerReplied]) -> None:
+            if received.envelope.id == busy[0].id:
+                await is_done.wait()
+            await annex.write_line(uow, received)
+
+        bus = await annex.bus()
+        await bus.publish([*busy, *other])
+        async with reading(annex.consumer(bus, handler=write)):
+            await eventually(lambda: all_lines(annex, other))
+            assert await annex.lines(busy[0].aggregate_id) == []
+            is_done.set()
+            await eventually(lambda: all_lines(annex, busy))
+        assert await annex.lines(busy[0].aggregate_id) == in_order(busy)
+        assert await annex.waiting(busy[0].aggregate_id) == []
+
+    async def test_put_down_event_that_has_its_effect_meanwhile_is_forgotten(self, annex: Annex):
+        events = replies(2)
+        consumer = annex.consumer(await annex.bus())
+        async with annex.unit_of_work(events[0].desk_id).begin() as tx:
+            await inbox.put_down(tx.connection, events[0])
+            await consumer.handle(events[0])  # by another replica, before the commit
+            await inbox.put_down(tx.connection, events[1])
+        assert await annex.waiting(events[0].aggregate_id) == [1, 2]
+        async with annex.unit_of_work(events[0].desk_id).begin() as tx:
+            await inbox.put_down(tx.connection, events[0])
+        await inbox.forget_seen(annex.database.system, producer="tickets")
+        assert await annex.waiting(events[0].aggregate_id) == [2]
+        async with reading(consumer):
+            await eventually(lambda: all_lines(annex, events))
+        assert await annex.waiting(events[0].aggregate_id) == []
 
     async def test_stranded_event_is_swept_up(self, annex: Annex):
         """Its predecessor's handler died after the commit and before it called what waits behind."""
