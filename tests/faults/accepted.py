@@ -36,7 +36,8 @@ class Exchange:
 
     def __str__(self) -> str:
         """Say it in a line."""
-        return f"{self.desk} #{self.number} {self.method} {self.path} {self.body} → {self.status}"
+        body = f"{len(self.body)} bytes" if isinstance(self.body, bytes) else self.body
+        return f"{self.desk} #{self.number} {self.method} {self.path} {body} → {self.status}"
 
 
 @dataclass(slots=True)

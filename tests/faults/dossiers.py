@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from typing import Any
 
 from faults.live import Excuse, excuses_of
@@ -29,7 +30,7 @@ _INSTANTS = ("started_at", "due_at", "stopped_at", "breached_at")
 
 
 def ticket_differences(story: TicketStory, observed: Observed, *, is_live: bool) -> Iterator[str]:
-    """Say what differs of a ticket, its clocks, timeline, escalations, messages and charges."""
+    """Say what differs of a ticket, its clocks, timeline, escalations, messages, files and charges."""
     ticket = observed.ticket
     severity, priority = story.contract.grades(story.facts, story.plan)
     is_timed = not is_live
@@ -71,6 +72,7 @@ def ticket_differences(story: TicketStory, observed: Observed, *, is_live: bool)
     yield from _timeline_differences(story, observed, excuses, is_live=is_live)
     yield from _escalation_differences(story, observed, excuses)
     yield from _message_differences(story, observed, excuses)
+    yield from _file_differences(story, observed)
     fault = first_fault(story.ticket_id, observed.timeline, observed.head)
     if fault is not None:
         yield f"the chain of its timeline is broken: {fault}"
@@ -231,3 +233,16 @@ def _message_differences(story: TicketStory, observed: Observed, excuses: list[E
     for event, template, to in (found - story.messages).elements():
         if not (excuses and event.startswith("escalation.")):
             yield f"message {template} of {event} to {to} too often"
+
+
+def _file_differences(story: TicketStory, observed: Observed) -> Iterator[str]:
+    expected = Counter(story.files)
+    found = Counter((one["attachment_id"], one["name"], one["internal"], one["sha256"]) for one in observed.attachments)
+    for file in (expected - found).elements():
+        yield f"file {words(file)} was attached, and is not listed so"
+    for file in (found - expected).elements():
+        yield f"file {words(file)} is listed, and was not attached so"
+    for file_id, name, _, digest in story.files:
+        content = observed.contents.get(file_id)
+        if content is None or sha256(content).hexdigest() != digest:
+            yield f"file {name} does not hold the bytes that were attached"

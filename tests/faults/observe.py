@@ -14,7 +14,10 @@ _SERVICES = ("tickets", "sla-clock", "escalation", "billing")
 
 @dataclass(slots=True)
 class Observed:
-    """A ticket as all four services show it. `timeline` has what its chain covers, `head` is where that ends."""
+    """A ticket as all four services show it. `timeline` has what its chain covers, `head` is where that ends.
+
+    `contents` are the bytes of its files, None for one that does not come.
+    """
 
     ticket: dict[str, Any]
     timeline: list[dict[str, Any]]
@@ -24,6 +27,8 @@ class Observed:
     messages: list[dict[str, Any]]
     charges: list[dict[str, Any]]
     work: list[dict[str, Any]]
+    attachments: list[dict[str, Any]]
+    contents: dict[str, bytes | None]
 
 
 @dataclass(slots=True)
@@ -75,6 +80,8 @@ async def _observed(office: Office, ticket_id: str) -> Observed:
     read, token = office.sender, office.admin
     evidence = await read.read(f"/v1/tickets/{ticket_id}/evidence", token=token)
     about = {"token": token, "ticket": ticket_id}
+    attachments = await read.read_all(f"/v1/tickets/{ticket_id}/attachments", token=token)
+    names = [one["attachment_id"] for one in attachments]
     return Observed(
         ticket=evidence["ticket"],
         timeline=evidence["timeline"],
@@ -84,4 +91,6 @@ async def _observed(office: Office, ticket_id: str) -> Observed:
         messages=await read.read_all("/v1/messages", **about),
         charges=await read.read_all("/v1/charges", **about),
         work=await read.read_all("/v1/work", **about),
+        attachments=attachments,
+        contents={name: await read.read_file(f"/v1/attachments/{name}/content", token=token) for name in names},
     )

@@ -71,7 +71,7 @@ class Office:
         self._run = run
         self.draw = random.Random(f"{seed}:{name}")
         self._keys = 0
-        self.works = 0
+        self.works = self.files = 0
 
     # How the desk begins.
 

@@ -15,6 +15,7 @@ _EVENTS: Mapping[str, str] = {
     "reply": "ticket.answered",
     "call": "ticket.answered",
     "customer_reply": "ticket.customer_replied",
+    "attachment_added": "ticket.attachment_added",
     "wait_started": "ticket.wait_started",
     "wait_ended": "ticket.wait_ended",
     "date_agreed": "ticket.date_agreed",

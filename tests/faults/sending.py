@@ -14,6 +14,7 @@ from faults.accepted import Accepted, Exchange
 #: What says nothing about the fate of a request: it is sent again.
 UNDECIDED = (429, 500, 502, 503, 504)
 PATIENCE_SECONDS = 240.0
+_FILE_SECONDS = 20.0  # they are read once all is well again
 _TIMEOUT = httpx.Timeout(45.0, connect=5.0)
 
 
@@ -70,12 +71,14 @@ class Sender:
 
         `not_yet` are statuses that say another service has not heard of what this one is about: it is asked again.
         """
-        content = None if body is None else json.dumps(body, ensure_ascii=False, sort_keys=True).encode()
+        content = (
+            body if isinstance(body, bytes | None) else json.dumps(body, ensure_ascii=False, sort_keys=True).encode()
+        )
         sent = dict(headers or {})
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
         if content is not None:
-            sent.setdefault("Content-Type", "application/json")
+            sent.setdefault("Content-Type", f"application/{'octet-stream' if isinstance(body, bytes) else 'json'}")
         if key is not None:
             sent["Idempotency-Key"] = key
         if prefer_wait:
@@ -125,6 +128,15 @@ class Sender:
             if cursor is None:
                 return items
 
+    async def read_file(self, path: str, *, token: str) -> bytes | None:
+        """Read a file; None if it does not come whole, however often it is asked for."""
+        headers = {"Authorization": f"Bearer {token}"}
+        try:
+            response = await self._until_answered("GET", path, None, headers, [], (), patience=_FILE_SECONDS)
+        except NobodyAnswers:
+            return None
+        return response.content if response.is_success else None
+
     async def try_key(self, path: str, token: str) -> None:
         """Read something until its service has heard of an API key."""
         await self._until_answered("GET", path, None, {"Authorization": f"Bearer {token}"}, [], (401,))
@@ -137,9 +149,11 @@ class Sender:
         headers: Mapping[str, str],
         unanswered: list[str],
         not_yet: tuple[int, ...],
+        patience: float | None = None,
     ) -> httpx.Response:
         loop = asyncio.get_running_loop()
-        deadline, pause = loop.time() + self.patience, 0.02
+        patience = patience or self.patience
+        deadline, pause = loop.time() + patience, 0.02
         while True:
             try:
                 response = await self.client.request(method, path, content=content, headers=dict(headers))
@@ -151,9 +165,7 @@ class Sender:
                     return response
                 unanswered.append(str(response.status_code))
             if loop.time() > deadline:
-                raise NobodyAnswers(
-                    f"{self.desk}: {method} {path} was not answered in {self.patience:.0f} s: {unanswered}"
-                )
+                raise NobodyAnswers(f"{self.desk}: {method} {path} was not answered in {patience:.0f} s: {unanswered}")
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)
 

@@ -12,6 +12,10 @@ _FAULTS: Mapping[str, Mapping[str, str]] = {
             SELECT FROM timeline_entry WHERE desk_id = $1
             GROUP BY ticket_id HAVING count(*) <> max(position) OR count(DISTINCT position) <> count(*)
         """,
+        "files of tickets are about to be removed": """
+            SELECT FROM attachment JOIN unneeded_object USING (object_key)
+            WHERE attachment.desk_id = $1 AND erased_at IS NULL
+        """,
         "charges are shown twice with their ticket": """
             SELECT FROM ticket_charge WHERE desk_id = $1 GROUP BY charge_id HAVING count(*) > 1
         """,

@@ -265,6 +265,31 @@ def _sign_otherwise(desk: ObservedDesk) -> bool:
     return True
 
 
+def _lose_file(desk: ObservedDesk) -> bool:
+    for ticket in _each_ticket(desk):
+        if ticket.attachments:
+            ticket.attachments.pop()
+            return True
+    return False
+
+
+def _attach_twice(desk: ObservedDesk) -> bool:
+    for ticket in _each_ticket(desk):
+        if ticket.attachments:
+            ticket.attachments.append(ticket.attachments[0] | {"attachment_id": "another"})
+            return True
+    return False
+
+
+def _cut_file(desk: ObservedDesk) -> bool:
+    for ticket in _each_ticket(desk):
+        for name, content in ticket.contents.items():
+            assert content is not None
+            ticket.contents[name] = content[:-1]
+            return True
+    return False
+
+
 def _leave_dead_letter(desk: ObservedDesk) -> bool:
     desk.dead_letters.append("billing: ticket.opened.v1 it could not be handled")
     return True
@@ -295,6 +320,9 @@ def _leave_dead_letter(desk: ObservedDesk) -> bool:
         pytest.param(_lose_post, "was not sent", id="a webhook is lost"),
         pytest.param(_swap_posts, "sent in the order", id="webhooks in another order"),
         pytest.param(_sign_otherwise, "not signed", id="a webhook is signed for another time"),
+        pytest.param(_lose_file, "is not listed", id="a file is lost"),
+        pytest.param(_attach_twice, "was not attached", id="a file twice"),
+        pytest.param(_cut_file, "does not hold the bytes", id="a file is cut short"),
         pytest.param(_leave_dead_letter, "dead letter", id="a dead letter"),
     ],
 )

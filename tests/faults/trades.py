@@ -31,6 +31,8 @@ _COMMON = (
     "reply",
     "note",
     "customer",
+    "attach",
+    "attach",
     "wait",
     "end_wait",
     "resolve",

@@ -12,6 +12,7 @@ ACTS: Mapping[str, Act] = {
     "reply": asked.reply,
     "note": asked.note,
     "customer": asked.hear_customer,
+    "attach": asked.attach,
     "wait": asked.wait,
     "end_wait": asked.end_wait,
     "resolve": asked.resolve,

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 from faults.offices import OVER, Office
 
@@ -41,6 +42,20 @@ async def hear_customer(office: Office) -> None:
     if case := office.case(wanted=lambda one: one.state != "closed"):
         token = office.requesters[case.contract_id]
         await office.act(case, "customer", "replies", {"text": "¿Alguna novedad?"}, token=token, who="customer")
+
+
+async def attach(office: Office) -> None:
+    """Somebody attaches a file; what the customer attaches is for everybody's eyes."""
+    if case := office.case():
+        office.files += 1
+        name = f"captura {office.files}.bin"
+        # No two are the same; some are longer than what their type is judged by, and come in several pieces.
+        content = f"{office.name} {name}\n".encode() + office.draw.randbytes(office.draw.choice((0, 90, 5_000, 20_000)))
+        who = office.draw.choice(("desk", "desk", "customer"))
+        token = office.requesters[case.contract_id] if who == "customer" else None
+        internal = "true" if office.draw.random() < 0.3 else "false"
+        path = f"/v1/tickets/{case.ticket_id}/attachments?name={quote(name)}&internal={internal}"
+        await office.send("attach", path, content, token=token, who=who)
 
 
 async def wait(office: Office) -> None:

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Protocol
+from urllib.parse import parse_qs, urlsplit
 
 from faults.accepted import Exchange
 from faults.oracle.contracts import CONTRACTS, Contract, Prompt
@@ -222,7 +224,7 @@ class DeskStory:
         self.watch.done(exchange, ticket_id, story.said[before:])
         self._note_closed(story)
         answer = exchange.answer
-        if answer["acknowledged_at"] is None and story.acknowledged_at and answer["state"] not in _TAKEN_FROM:
+        if answer.get("acknowledged_at", at) is None and story.acknowledged_at and answer["state"] not in _TAKEN_FROM:
             # It was worked on before its receipt was confirmed: that acknowledges nothing any more.
             story.timeline["acknowledged", story.acknowledged_at] -= 1
             story.acknowledged_at = None
@@ -248,6 +250,17 @@ class DeskStory:
             self._customer_made(exchange)
         else:
             self._do(exchange, "customer_reply", lambda story, at: story.hear(at))
+
+    def _attach(self, exchange: Exchange) -> None:
+        given = parse_qs(urlsplit(exchange.path).query)
+        internal = given["internal"] == ["true"] and exchange.who != "customer"
+        file = (
+            exchange.answer.get("attachment_id", ""),
+            given["name"][0],
+            internal,
+            sha256(exchange.body).hexdigest(),
+        )
+        self._do(exchange, "attachment_added", lambda story, at: story.attach(file, at))
 
     def _wait(self, exchange: Exchange) -> None:
         until = exchange.body.get("until")

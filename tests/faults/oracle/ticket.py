@@ -11,6 +11,8 @@ from faults.oracle.contracts import HOURS, Contract, StepPlan
 
 #: A moment of the timeline: what, and when it was true.
 Moment = tuple[str, datetime]
+#: A file: its id, its name, whether the customer may not see it, what its bytes come to.
+File = tuple[str, str, bool, str]
 #: A message: what it tells of, in which words, to whom.
 Told = tuple[str, str, str]
 
@@ -89,6 +91,7 @@ class TicketStory:
     said: list[Moment] = field(default_factory=list)
     messages: Counter[Told] = field(default_factory=Counter)
     channel: str = "email"
+    files: list[File] = field(default_factory=list)
 
     # How it begins.
 
@@ -156,6 +159,11 @@ class TicketStory:
     def note(self, at: datetime) -> None:
         """The desk says something to itself."""
         self._say("internal_note", at)
+
+    def attach(self, file: File, at: datetime) -> None:
+        """A file comes, whatever the state."""
+        self._say("attachment_added", at)
+        self.files.append(file)
 
     def hear(self, at: datetime) -> None:
         """The customer says something."""
