@@ -90,7 +90,8 @@ def compared(traffic: Traffic, office: Office, desk: ObservedDesk) -> list[str]:
     faults += [f"desk {office.name}: {one}" for one in _desk_differences(story, desk)]
     timelines = {ticket_id: one.timeline for ticket_id, one in desk.tickets.items()}
     if office.receiver is not None:
-        sent = post_differences(desk.posts, office.subscription["secret"], timelines)
+        lows = Counter((contract_id, low) for contract_id, books in story.books.items() for low in books.lows)
+        sent = post_differences(desk.posts, office.subscription["secret"], timelines, lows)
         faults += [f"desk {office.name}: {one}" for one in sent]
     for ticket_id, expected in story.tickets.items():
         observed = desk.tickets.get(ticket_id)
@@ -116,6 +117,10 @@ def _desk_differences(story: DeskStory, desk: ObservedDesk) -> Iterator[str]:
     if not desk.ledger["agrees"]:
         yield f"the ledger does not agree with itself: {desk.ledger['faults']}"
     yield from _ledger_differences(story, desk)
+    expected = Counter({story.customer_of(contract_id): len(books.lows) for contract_id, books in story.books.items()})
+    found = Counter(one["to"] for one in desk.warnings)
+    for address in (expected - found) + (found - expected):
+        yield f"{address} was warned of a low balance {found[address]} times, expected {expected[address]}"
 
 
 def _ledger_differences(story: DeskStory, desk: ObservedDesk) -> Iterator[str]:

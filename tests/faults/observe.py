@@ -34,7 +34,7 @@ class Observed:
 @dataclass(slots=True)
 class ObservedDesk:
     """A desk: its tickets by id, its accounts with their entries, whether its ledger agrees, what was set aside,
-    what a partner was sent."""
+    what a partner was sent, who was warned of a low balance."""
 
     observed_at: datetime
     tickets: dict[str, Observed] = field(default_factory=dict)
@@ -45,6 +45,7 @@ class ObservedDesk:
     ledger: dict[str, Any] = field(default_factory=dict)
     dead_letters: list[str] = field(default_factory=list)
     posts: list[Post] = field(default_factory=list)
+    warnings: list[dict[str, Any]] = field(default_factory=list)
 
 
 async def observe(office: Office) -> ObservedDesk:
@@ -68,6 +69,8 @@ async def observe(office: Office) -> ObservedDesk:
         quotes = await read.read_all("/v1/quotes", token=token, contract=contract["contract_id"])
         desk.quotes |= {one["quote_id"]: one for one in quotes}
     desk.ledger = await read.read("/v1/ledger/verification", token=token)
+    messages = await read.read_all("/v1/messages", token=token)
+    desk.warnings = [one for one in messages if one["event"] == "account.low"]
     for service in _SERVICES:
         letters = await read.read_all(f"/{service}/v1/dead-letters", token=token)
         desk.dead_letters += [f"{service}: {one.get('type')} {one.get('reason')}" for one in letters]

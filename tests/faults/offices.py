@@ -173,6 +173,9 @@ class Office:
         )
         assert moved.is_accepted, f"{moved} {moved.answer}"
         self.now = target
+        if self.trade.units:  # who looks at an account takes out what has expired: a warning may follow from that
+            for account_id in self.accounts.values():
+                await self.sender.read(f"/v1/accounts/{account_id}", token=self.admin)
 
     async def settle(self) -> None:
         """Let all that is under way come to rest, without moving far."""

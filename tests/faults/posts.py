@@ -52,9 +52,15 @@ def _announced(entry: Mapping[str, Any]) -> Iterator[str]:
 
 
 def post_differences(
-    posts: Sequence[Post], secret: str, timelines: Mapping[str, Sequence[Mapping[str, Any]]]
+    posts: Sequence[Post],
+    secret: str,
+    timelines: Mapping[str, Sequence[Mapping[str, Any]]],
+    lows: Counter[tuple[str, int]],
 ) -> Iterator[str]:
-    """Say what was sent otherwise than it has to be; `timelines` are the entries of each ticket."""
+    """Say what was sent otherwise than it has to be; `timelines` are the entries of each ticket.
+
+    `lows` are the balances that were too low, by contract.
+    """
     first: dict[str, Post] = {}
     for post in posts:
         if not post.is_signed(secret):
@@ -67,6 +73,14 @@ def post_differences(
         if event["data"].get("activity") == "receipt":
             continue  # the desk answers by itself: the dossier says acknowledged
         told.setdefault(event["about"], []).append(event)
+    warned = Counter(
+        (one["data"]["contract_id"], one["data"]["balance"])
+        for events in told.values()
+        for one in events
+        if _name_of(one) == "account.low"
+    )
+    for low in (lows - warned) + (warned - lows):
+        yield f"webhooks of contract {low[0]}: account.low at {low[1]} sent {warned[low]} times, expected {lows[low]}"
     for ticket_id, entries in timelines.items():
         events = told.get(ticket_id, [])
         yield from _of_ticket(f"webhooks of ticket {ticket_id}", events, entries)

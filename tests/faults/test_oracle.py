@@ -290,6 +290,17 @@ def _cut_file(desk: ObservedDesk) -> bool:
     return False
 
 
+def _warn_twice(desk: ObservedDesk) -> bool:
+    desk.warnings += desk.warnings[:1]
+    return bool(desk.warnings)
+
+
+def _lose_warning(desk: ObservedDesk) -> bool:
+    posts = [post for post in desk.posts if b'"account.low.v1"' not in post.body]
+    desk.posts, before = posts, desk.posts
+    return posts != before
+
+
 def _leave_dead_letter(desk: ObservedDesk) -> bool:
     desk.dead_letters.append("billing: ticket.opened.v1 it could not be handled")
     return True
@@ -323,6 +334,8 @@ def _leave_dead_letter(desk: ObservedDesk) -> bool:
         pytest.param(_lose_file, "is not listed", id="a file is lost"),
         pytest.param(_attach_twice, "was not attached", id="a file twice"),
         pytest.param(_cut_file, "does not hold the bytes", id="a file is cut short"),
+        pytest.param(_warn_twice, "was warned", id="a low balance is told twice"),
+        pytest.param(_lose_warning, "account.low", id="a low balance is not announced"),
         pytest.param(_leave_dead_letter, "dead letter", id="a dead letter"),
     ],
 )

@@ -87,6 +87,7 @@ class DeskStory:
             self.faults.append(f"{exchange}: was accepted, and cannot be")
         elif handle := getattr(self, f"_{action}", None):
             handle(exchange)
+            self._note_balances(self.watch.at(exchange, "", ""))
 
     def _repeat(self, exchange: Exchange) -> None:
         """A repetition is answered as the first was."""
@@ -135,6 +136,7 @@ class DeskStory:
         for at, contract_id, quote in sorted(ends, key=lambda one: one[0]):
             self._pass(at)
             quote.state = "expired"
+            self._note_balances(at)
             self._reconsider(contract_id)
         self._pass(target)
 
@@ -372,6 +374,14 @@ class DeskStory:
         books.reached.add(at)
         self._reconsider(contract_id)
 
+    def _note_balances(self, at: datetime) -> None:
+        """A balance that falls below two units is told, once each time it does. SMA-14"""
+        for books in self.books.values() if self.policy == "smartcloud" else ():
+            balance = sum(lot.remaining for lot in books.settle(at)[0])
+            if balance < _LEAST_BALANCE <= books.balance:
+                books.lows.append(balance)
+            books.balance = balance
+
     def _standing(self, exchange: Exchange) -> None:
         if not exchange.is_accepted:
             self.faults.append(f"{exchange}: was refused: {exchange.answer}")
@@ -438,6 +448,10 @@ class DeskStory:
                 del books.works[work_id]
                 self._reconsider(contract_id)
                 return
+
+    def customer_of(self, contract_id: str) -> str:
+        """Return the address of the customer of a contract."""
+        return self._customer_of[contract_id]
 
     def tickets_of(self, contract_id: str) -> list[str]:
         """Return the tickets under a contract."""

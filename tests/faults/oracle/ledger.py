@@ -49,7 +49,10 @@ class Quote:
 
 @dataclass(slots=True)
 class Books:
-    """What is known of one contract's account. `rule` is how work is charged: `units`, `minutes` or `free`."""
+    """What is known of one contract's account. `rule` is how work is charged: `units`, `minutes` or `free`.
+
+    `lows` are the balances of which somebody has to be told.
+    """
 
     rule: str
     allotment: int = 0
@@ -59,6 +62,8 @@ class Books:
     closed: set[str] = field(default_factory=set)
     reached: set[datetime] = field(default_factory=set)
     standing: str = "good"
+    balance: int = 0
+    lows: list[int] = field(default_factory=list)
 
     def charges(self) -> dict[str, int]:
         """Return what each piece of work costs: started hours over the ticket, or the minutes of each piece."""
