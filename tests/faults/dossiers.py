@@ -26,6 +26,7 @@ _EXCUSED = (
     "notified",
     "notice_sent",
 )
+_MEETING = ("starts_at", "ends_at", "settled_at")
 _INSTANTS = ("started_at", "due_at", "stopped_at", "breached_at")
 
 
@@ -73,6 +74,7 @@ def ticket_differences(story: TicketStory, observed: Observed, *, is_live: bool)
     yield from _escalation_differences(story, observed, excuses)
     yield from _message_differences(story, observed, excuses)
     yield from _file_differences(story, observed)
+    yield from _meeting_differences(story, observed)
     fault = first_fault(story.ticket_id, observed.timeline, observed.head)
     if fault is not None:
         yield f"the chain of its timeline is broken: {fault}"
@@ -246,3 +248,18 @@ def _file_differences(story: TicketStory, observed: Observed) -> Iterator[str]:
         content = observed.contents.get(file_id)
         if content is None or sha256(content).hexdigest() != digest:
             yield f"file {name} does not hold the bytes that were attached"
+
+
+def _meeting_differences(story: TicketStory, observed: Observed) -> Iterator[str]:
+    expected = Counter(
+        (meeting_id, one.state, one.starts_at, one.ends_at, one.settled_at, one.late)
+        for meeting_id, one in story.meetings.items()
+    )
+    found = Counter(
+        (one["appointment_id"], one["state"], *(instant(one[name]) for name in _MEETING), one["late"])
+        for one in observed.appointments
+    )
+    for meeting in (expected - found).elements():
+        yield f"appointment {words(meeting)} is not there"
+    for meeting in (found - expected).elements():
+        yield f"appointment {words(meeting)} was not agreed on so"

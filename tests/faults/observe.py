@@ -29,6 +29,7 @@ class Observed:
     work: list[dict[str, Any]]
     attachments: list[dict[str, Any]]
     contents: dict[str, bytes | None]
+    appointments: list[dict[str, Any]]
 
 
 @dataclass(slots=True)
@@ -96,4 +97,5 @@ async def _observed(office: Office, ticket_id: str) -> Observed:
         work=await read.read_all("/v1/work", **about),
         attachments=attachments,
         contents={name: await read.read_file(f"/v1/attachments/{name}/content", token=token) for name in names},
+        appointments=await read.read(f"/v1/tickets/{ticket_id}/appointments", token=token),
     )

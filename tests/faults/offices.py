@@ -67,6 +67,7 @@ class Office:
         self.threads: dict[str, str] = {}
         self.cases: list[Case] = []
         self.quotes: list[tuple[str, Case]] = []
+        self.meetings: list[tuple[str, Case]] = []
         self._operator_key = operator_key
         self._run = run
         self.draw = random.Random(f"{seed}:{name}")

@@ -19,6 +19,7 @@ _EVENTS: Mapping[str, str] = {
     "wait_started": "ticket.wait_started",
     "wait_ended": "ticket.wait_ended",
     "date_agreed": "ticket.date_agreed",
+    **{f"appointment_{what}": f"appointment.{what}" for what in ("scheduled", "kept", "missed", "cancelled")},
     "resolved": "ticket.resolved",
     "closed": "ticket.closed",
     "reopened": "ticket.reopened",

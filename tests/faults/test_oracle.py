@@ -301,6 +301,15 @@ def _lose_warning(desk: ObservedDesk) -> bool:
     return posts != before
 
 
+def _forget_meeting(desk: ObservedDesk) -> bool:
+    for ticket in _each_ticket(desk):
+        for appointment in ticket.appointments:
+            if appointment["state"] != "scheduled":
+                appointment.update(state="scheduled", settled_at=None)
+                return True
+    return False
+
+
 def _leave_dead_letter(desk: ObservedDesk) -> bool:
     desk.dead_letters.append("billing: ticket.opened.v1 it could not be handled")
     return True
@@ -336,6 +345,7 @@ def _leave_dead_letter(desk: ObservedDesk) -> bool:
         pytest.param(_cut_file, "does not hold the bytes", id="a file is cut short"),
         pytest.param(_warn_twice, "was warned", id="a low balance is told twice"),
         pytest.param(_lose_warning, "account.low", id="a low balance is not announced"),
+        pytest.param(_forget_meeting, "appointment", id="what became of an appointment is lost"),
         pytest.param(_leave_dead_letter, "dead letter", id="a dead letter"),
     ],
 )

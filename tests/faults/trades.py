@@ -62,6 +62,9 @@ TRADES: Mapping[str, Trade] = {
             "quote",
             "quote",
             "quote",
+            "meet",
+            "met",
+            "met",
         ),
         resolution="description",
         has_gates=True,
@@ -97,7 +100,7 @@ TRADES: Mapping[str, Trade] = {
         channel="email",
         plans=("standard", "plus", "vip"),
         facts=tuple({"impact": impact} for impact in ("stopped", "degraded", "limited", "question")),
-        acts=(*_COMMON, "facts", "work", "hook", "hook"),
+        acts=(*_COMMON, "facts", "work", "hook", "hook", "meet", "met"),
         agents=(
             {"name": "Berta", "email": "berta@example.com", "teams": ["support"]},
             {"name": "Marta", "email": "marta@example.com", "roles": ["manager"]},

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from faults.acts import asked, paid, posted, told
+from faults.acts import asked, met, paid, posted, told
 from faults.offices import Office
 
 Act = Callable[[Office], Awaitable[None]]
@@ -23,6 +23,8 @@ ACTS: Mapping[str, Act] = {
     "attempt": asked.attempt,
     "abandon": asked.abandon,
     "refused": asked.ask_in_vain,
+    "meet": met.meet,
+    "met": met.say_what_became,
     "work": paid.work,
     "void": paid.void,
     "grant": paid.grant,

@@ -122,6 +122,7 @@ class Contract:
     attempts: int = 0
     states_wait: bool = False
     closes_itself: bool = False
+    charges_absence: bool = False
     assessed_level: int | None = None  # where nothing is resolved before an expert has assessed it
 
     def grades(self, facts: Facts, plan: str | None) -> tuple[str | None, str | None]:
@@ -192,6 +193,7 @@ class SmartCloud(Contract):
     policy, provider, gates = "smartcloud", "servicedesk@smartcloud.example.com", True
     receipt = "receipt"
     attempts = 2
+    charges_absence = True  # SMA-19
 
     def grades(self, facts: Facts, plan: str | None) -> tuple[str | None, str | None]:
         """SMA-08"""

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 from faults.accepted import Exchange
 from faults.oracle.contracts import CONTRACTS, Contract, Prompt
 from faults.oracle.ledger import Books, Lot, Quote, Work
-from faults.oracle.ticket import Moment, Refused, TicketStory
+from faults.oracle.ticket import Meeting, Moment, Refused, TicketStory
 
 _TAKEN_FROM = ("new", "acknowledged", "held")
 _LEAST_BALANCE = 2
@@ -204,9 +204,9 @@ class DeskStory:
             elif reason != story.held_for:
                 story.hold(reason, at)
 
-    def _do(self, exchange: Exchange, kind: str, act: Any) -> None:
-        """Let an act have its effect on the ticket that the path names, if the contract lets it."""
-        ticket_id = exchange.path.split("/")[3]
+    def _do(self, exchange: Exchange, kind: str, act: Any, *, ticket_id: str = "") -> None:
+        """Let an act have its effect on a ticket, else on that which the path names, if the contract lets it."""
+        ticket_id = ticket_id or exchange.path.split("/")[3]
         story = self.tickets[ticket_id]
         at = self.watch.at(exchange, ticket_id, kind)
         if self.is_live:
@@ -268,6 +268,30 @@ class DeskStory:
         until = exchange.body.get("until")
         ends = datetime.fromisoformat(until) if until else None
         self._do(exchange, "wait_started", lambda story, at: story.wait(exchange.body["cause"], at, ends))
+
+    def _meet(self, exchange: Exchange) -> None:
+        body, meeting_id = exchange.body, exchange.answer.get("appointment_id", "")
+        starts_at, ends_at = (datetime.fromisoformat(body[name]) for name in ("starts_at", "ends_at"))
+        meeting = Meeting(starts_at, ends_at, body["wait"])
+        self._do(exchange, "appointment_scheduled", lambda story, at: story.meet(meeting_id, meeting, at))
+
+    def _met(self, exchange: Exchange) -> None:
+        _, _, _, meeting_id, what = exchange.path.split("/")
+        story = next(one for one in self.tickets.values() if meeting_id in one.meetings)
+        meeting = story.meetings[meeting_id]
+        state = {"kept": "kept", "no-show": "missed", "cancel": "cancelled"}[what]
+        by_customer = exchange.who == "customer"
+        self._do(
+            exchange,
+            f"appointment_{state}",
+            lambda story, at: story.settle(meeting, state, at, by_customer=by_customer),
+            ticket_id=story.ticket_id,
+        )
+        if exchange.is_accepted and self.contract.charges_absence and (meeting.late or state == "missed"):
+            since = meeting.starts_at if state == "missed" else meeting.settled_at
+            assert since is not None
+            works = self.books[self._contracts[story.ticket_id]].works
+            works[meeting_id] = Work(meeting_id, story.ticket_id, since, 0, fee=1)
 
     def _end_wait(self, exchange: Exchange) -> None:
         cause = exchange.path.split("/")[5]

@@ -26,13 +26,14 @@ class Lot:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A piece of work."""
+    """A piece of work; `fee` is what an appointment takes that came to nothing."""
 
     work_id: str
     ticket_id: str
     started_at: datetime
     minutes: int
     quote_id: str | None = None
+    fee: int = 0
 
 
 @dataclass(slots=True)
@@ -75,7 +76,7 @@ class Books:
             elif self.rule == "units":
                 before = sums.get(work.ticket_id, 0)
                 sums[work.ticket_id] = before + work.minutes
-                charged[work.work_id] = -(-(before + work.minutes) // _HOUR) - -(-before // _HOUR)
+                charged[work.work_id] = -(-(before + work.minutes) // _HOUR) - -(-before // _HOUR) + work.fee
             else:
                 charged[work.work_id] = 0
         return charged

@@ -18,6 +18,7 @@ Told = tuple[str, str, str]
 
 _WORK = ("new", "acknowledged", "in_progress", "waiting")
 _OVER = ("resolved", "closed")
+_WINDOW = "agreed_window"
 
 
 class Refused(Exception):  # it is no error: the contract says no
@@ -61,6 +62,18 @@ class Attempt:
 
 
 @dataclass(slots=True)
+class Meeting:
+    """An appointment, and what became of it. `late` is known of one that was cancelled."""
+
+    starts_at: datetime
+    ends_at: datetime
+    is_awaited: bool
+    state: str = "scheduled"
+    settled_at: datetime | None = None
+    late: bool | None = None
+
+
+@dataclass(slots=True)
 class TicketStory:
     """A ticket as it must be. `present` is how far its time has come."""
 
@@ -92,6 +105,7 @@ class TicketStory:
     messages: Counter[Told] = field(default_factory=Counter)
     channel: str = "email"
     files: list[File] = field(default_factory=list)
+    meetings: dict[str, Meeting] = field(default_factory=dict)
 
     # How it begins.
 
@@ -187,6 +201,27 @@ class TicketStory:
             if self.contract.is_paused(clock.kind, cause, self.level):
                 clock.pause(cause, at)
         self._tell_clocks(at)
+
+    def meet(self, meeting_id: str, meeting: Meeting, at: datetime) -> None:
+        """Desk and customer agree to meet; the ticket may wait for it."""
+        if meeting.starts_at <= at:
+            raise Refused
+        self._need(*_WORK, *(() if meeting.is_awaited else ("held",)))
+        self.meetings[meeting_id] = meeting
+        self._say("appointment_scheduled", at)
+        if meeting.is_awaited:
+            self.wait(_WINDOW, at, meeting.starts_at)
+
+    def settle(self, meeting: Meeting, state: str, at: datetime, *, by_customer: bool) -> None:
+        """They met, or did not, or will not; it is said once."""
+        if meeting.state != "scheduled" or (state != "cancelled" and at < meeting.starts_at):
+            raise Refused
+        meeting.state, meeting.settled_at = state, at
+        if state == "cancelled":
+            meeting.late = self.contract.charges_absence and by_customer and at > meeting.starts_at
+        self._say(f"appointment_{state}", at)
+        if meeting.is_awaited and _WINDOW in self.waits:
+            self._end_wait(_WINDOW, at)
 
     def end_wait(self, cause: str, at: datetime) -> None:
         """A wait is over."""
