@@ -40,6 +40,7 @@ def ticket_differences(story: TicketStory, observed: Observed, *, is_live: bool)
         "cycle": story.cycle,
         "level": story.level,
         "team": story.team,
+        "assignee": story.names.get(story.holder or ""),
         "waits": sorted(story.waits),
         "severity": severity,
         "priority": priority,

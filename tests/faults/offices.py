@@ -61,6 +61,7 @@ class Office:
         self.contracts: list[dict[str, Any]] = []
         self.requesters: dict[str, str] = {}
         self.accounts: dict[str, str] = {}
+        self.agents: list[str] = []
         self.hook: dict[str, Any] = {}
         self.receiver = receiver
         self.subscription: dict[str, Any] = {"secret": ""}
@@ -100,7 +101,7 @@ class Office:
         document = live_document(self.pace) if self.is_live else policy_text(self.trade.policy)
         await self._sure("publish", "/v1/policies", {"document": document})
         for agent in self.trade.agents:
-            await self._sure("agent", "/v1/agents", agent)
+            self.agents.append((await self._sure("agent", "/v1/agents", agent)).answer["agent_id"])
         for number, plan in enumerate(self.trade.plans):
             await self._sign(number, plan)
         if "hook" in self.trade.acts:

@@ -310,6 +310,14 @@ def _forget_meeting(desk: ObservedDesk) -> bool:
     return False
 
 
+def _give_to_nobody(desk: ObservedDesk) -> bool:
+    for ticket in _each_ticket(desk):
+        if ticket.ticket["assignee"] is not None:
+            ticket.ticket["assignee"] = None
+            return True
+    return False
+
+
 def _leave_dead_letter(desk: ObservedDesk) -> bool:
     desk.dead_letters.append("billing: ticket.opened.v1 it could not be handled")
     return True
@@ -346,6 +354,7 @@ def _leave_dead_letter(desk: ObservedDesk) -> bool:
         pytest.param(_warn_twice, "was warned", id="a low balance is told twice"),
         pytest.param(_lose_warning, "account.low", id="a low balance is not announced"),
         pytest.param(_forget_meeting, "appointment", id="what became of an appointment is lost"),
+        pytest.param(_give_to_nobody, "assignee", id="nobody has a ticket any more"),
         pytest.param(_leave_dead_letter, "dead letter", id="a dead letter"),
     ],
 )

@@ -88,6 +88,7 @@ TRADES: Mapping[str, Trade] = {
             "attempt",
             "facts",
             "ask_to_escalate",
+            "hand_over",
         ),
         agents=(
             {"name": "Carla", "email": "carla@example.com", "teams": ["support"]},
@@ -100,7 +101,7 @@ TRADES: Mapping[str, Trade] = {
         channel="email",
         plans=("standard", "plus", "vip"),
         facts=tuple({"impact": impact} for impact in ("stopped", "degraded", "limited", "question")),
-        acts=(*_COMMON, "facts", "work", "hook", "hook", "meet", "met"),
+        acts=(*_COMMON, "facts", "work", "hook", "hook", "meet", "met", "hand_over", "hand_over"),
         agents=(
             {"name": "Berta", "email": "berta@example.com", "teams": ["support"]},
             {"name": "Marta", "email": "marta@example.com", "roles": ["manager"]},

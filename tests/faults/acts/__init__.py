@@ -33,6 +33,7 @@ ACTS: Mapping[str, Act] = {
     "escalate": told.escalate,
     "ask_to_escalate": told.ask_to_escalate,
     "acknowledge": told.acknowledge,
+    "hand_over": told.hand_over,
     "hook": posted.post_alert,
 }
 

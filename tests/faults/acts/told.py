@@ -1,4 +1,4 @@
-"""Who is told: escalations asked for, and acknowledged."""
+"""Who is told: escalations asked for, and acknowledged; tickets that others are to have."""
 
 from faults.offices import Office
 
@@ -32,3 +32,11 @@ async def acknowledge(office: Office) -> None:
     ]
     if raised:
         await office.send("acknowledge", f"/v1/escalations/{office.draw.choice(raised[-4:])}/acknowledge", None)
+
+
+async def hand_over(office: Office) -> None:
+    """A ticket is given to somebody, whoever's turn it is."""
+    if case := office.case(wanted=lambda one: one.is_open):
+        await office.settle()
+        body = {"agent_id": office.draw.choice(office.agents), "reason": "vacaciones"}
+        await office.send("hand_over", f"/v1/assignments/{case.ticket_id}/handover", body, not_yet=(404,))

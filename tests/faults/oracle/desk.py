@@ -60,6 +60,8 @@ class DeskStory:
     _customers: dict[str, str] = field(default_factory=dict)
     _customer_of: dict[str, str] = field(default_factory=dict)
     _threads: dict[str, str] = field(default_factory=dict)
+    _agents: dict[str, str] = field(default_factory=dict)
+    _names: dict[str, str] = field(default_factory=dict)
     _first: dict[str, Exchange] = field(default_factory=dict)
     _contracts: dict[str, str] = field(default_factory=dict)
     accounts: dict[str, str] = field(default_factory=dict)
@@ -170,6 +172,7 @@ class DeskStory:
             opened_at=at,
             present=at,
             channel=channel,
+            names=self._names,
         )
         self.tickets[ticket_id] = story
         self._contracts[ticket_id] = contract_id
@@ -329,6 +332,18 @@ class DeskStory:
         else:
             if not exchange.is_accepted:
                 self.faults.append(f"{exchange}: was refused, and the contract gives that step: {exchange.answer}")
+
+    def _agent(self, exchange: Exchange) -> None:
+        self._agents[exchange.answer["agent_id"]] = exchange.body["email"]
+        self._names[exchange.body["email"]] = exchange.body["name"]
+
+    def _hand_over(self, exchange: Exchange) -> None:
+        story = self.tickets[exchange.path.split("/")[3]]
+        if story.is_over == exchange.is_accepted:
+            self.faults.append(f"{exchange}: of a ticket that is {story.state}: {exchange.answer}")
+        elif exchange.is_accepted:
+            at = self.watch.at(exchange, story.ticket_id, "assigned")
+            story.hand_over(self._agents[exchange.body["agent_id"]], at)
 
     def _acknowledge(self, exchange: Exchange) -> None:
         answer = exchange.answer

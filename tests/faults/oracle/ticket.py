@@ -104,6 +104,7 @@ class TicketStory:
     said: list[Moment] = field(default_factory=list)
     messages: Counter[Told] = field(default_factory=Counter)
     channel: str = "email"
+    names: Mapping[str, str] = field(default_factory=dict)
     files: list[File] = field(default_factory=list)
     meetings: dict[str, Meeting] = field(default_factory=dict)
 
@@ -366,6 +367,16 @@ class TicketStory:
         self.holder = self.contract.agents.get(self.team)
         if self.has_clocks:
             self._start("resolution", self.cycle, at)
+
+    def hand_over(self, holder: str, at: datetime) -> None:
+        """Somebody gets it, whoever's turn it is."""
+        self.holder = holder
+        self._note("assigned", at)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody has to do anything about it."""
+        return self.state in _OVER
 
     # Who is told.
 
