@@ -143,11 +143,8 @@ def _ledger_differences(story: DeskStory, desk: ObservedDesk) -> Iterator[str]:
                 yield f"quote of {quote.quantity} {quote.state} expected, found {shown}"
         for work in books.works.values():
             observed = desk.tickets.get(work.ticket_id)
-            logged = (
-                [one for one in observed.work if work.work_id in (one["work_id"], one["appointment"])]
-                if observed
-                else []
-            )
+            own = observed.work if observed else []
+            logged = [one for one in own if work.work_id in (one["work_id"], one["appointment"])]
             if [(one["minutes"], one["voided_at"]) for one in logged] != [(work.minutes, None)]:
                 yield f"work {work.work_id} of {work.minutes} min: {logged}"
 

@@ -34,9 +34,10 @@ _HEAD = """# Fault matrix
 
 The real programs, each a process of its own, under traffic and faults drawn from a seed; afterwards what there is is
 compared with what an independent oracle says of the accepted requests: clocks and their instants, escalations,
-messages, the ledger, the timelines and their chains; with what every service announced and took in; and with what a
-partner was sent, which refuses some and does not answer others. A link is what a service has to PostgreSQL and to NATS,
-and the gateway to a service; each goes through a proxy.
+messages, files byte for byte, appointments, who has each ticket, the ledger and its warnings, the timelines and their
+chains; with what every service announced and took in; and with what a partner was sent, which refuses some and does not
+answer others. A link is what a service has to PostgreSQL and to NATS, and the gateway to a service; each goes through a
+proxy.
 
     make soak                                  # an hour
     make soak ARGS="--seconds 600 --seed 7"    # ten minutes, the faults of a seed

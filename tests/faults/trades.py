@@ -50,6 +50,7 @@ TRADES: Mapping[str, Trade] = {
         acts=(
             *_COMMON,
             "grant",
+            "grant",
             "work",
             "work",
             "work",
@@ -68,7 +69,7 @@ TRADES: Mapping[str, Trade] = {
         ),
         resolution="description",
         has_gates=True,
-        units=9,
+        units=3,
     ),
     "prodequa": Trade(
         policy="prodequa",
