@@ -221,7 +221,7 @@ class TicketStory:
         if state == "cancelled":
             meeting.late = self.contract.charges_absence and by_customer and at > meeting.starts_at
         self._say(f"appointment_{state}", at)
-        if meeting.is_awaited and _WINDOW in self.waits:
+        if meeting.is_awaited and self.waits.get(_WINDOW) == meeting.starts_at:
             self._end_wait(_WINDOW, at)
 
     def end_wait(self, cause: str, at: datetime) -> None:
