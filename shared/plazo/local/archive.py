@@ -237,6 +237,11 @@ class ArchiveReader:
                 raise BackupError(f"{self._file} is damaged at {member.name}: {error}") from error
         if missing:
             raise BackupError(f"{self._file} is not whole: {', '.join(sorted(missing)[:5])} missing")
+        with self._file.open("rb") as behind:
+            behind.seek(self._tar.offset)
+            while piece := behind.read(_PIECE):
+                if piece.strip(b"\0"):
+                    raise BackupError(f"{self._file} was altered: something stands behind its end")
 
     def _read(self, name: str, *, at_most: int | None = None) -> bytes:
         try:

@@ -25,6 +25,7 @@ from plazo.kernel.errors import Fault
 LARGEST = 1 << 20
 DEEPEST = 30
 MOST_VALUES = 20_000  # ten times what the longest contract has; many more take seconds
+MOST_FAULTS = 100
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _WORDS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -105,6 +106,9 @@ class _Builder:
     def take(self, event: Any) -> bool:
         """Take the next parser event; False when reading on is useless."""
         line = event.start_mark.line + 1
+        if len(self.parsed.faults) >= MOST_FAULTS:
+            self.refuse(f"{MOST_FAULTS} faults so far; the rest was not read", line)
+            return False
         match event:
             case DocumentStartEvent():
                 self._documents += 1

@@ -14,7 +14,7 @@ async def meet(office: Office) -> None:
         body = {
             "starts_at": starts.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "ends_at": (starts + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            # It waits for one at a time: what ends the wait for one would end that for another.
+            # It waits for one at a time: of two at one instant nobody could say which it waits for.
             "wait": office.draw.random() < 0.5 and all(one is not case for _, one in office.meetings),
         }
         agreed = await office.send("meet", f"/v1/tickets/{case.ticket_id}/appointments", body)

@@ -120,3 +120,11 @@ async def test_desk_made_twice_under_one_key_is_one_desk(house: House):
     first, again = [await operator.ok("POST", "/v1/desks", json=body, headers=headers) for _ in range(2)]
     assert (first["desk_id"], first["api_key"]) == (again["desk_id"], again["api_key"])
     assert (await house.client(again["api_key"]).ok("GET", "/v1/desk"))["name"] == "Mesa"
+
+
+async def test_desk_made_by_several_at_once_under_one_key_is_one_desk(house: House):
+    operator = house.client("operator-key-of-the-tests")
+    headers = {"Idempotency-Key": f"desk at once {id(house)}"}
+    body = {"name": "Mesa", "sandbox": True}
+    made = await asyncio.gather(*(operator.ok("POST", "/v1/desks", json=body, headers=headers) for _ in range(6)))
+    assert len({(one["desk_id"], one["api_key"]) for one in made}) == 1

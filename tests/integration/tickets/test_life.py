@@ -293,7 +293,8 @@ class TestLinks:
         first = await desk.admin.ok("POST", path_of(ticket, "/links"), json=body)
         second = await desk.admin.ok("POST", path_of(ticket, "/links"), json=body)
         assert first["version"] == second["version"]
-        assert len(await announced(desk, ticket, "ticket.linked.v1")) == 1
+        (linked,) = await announced(desk, ticket, "ticket.linked.v1")
+        assert (linked["other_id"], linked["other_customer_id"]) == (other["ticket_id"], None)
         itself = {"ticket": ticket["ticket_id"]}
         await desk.admin.refused(422, "POST", path_of(ticket, "/links"), json=itself)
 
@@ -318,6 +319,8 @@ class TestLinks:
         assert len(await desk.admin.ok("GET", path_of(ticket, "/links"))) == 1
         told = [(await one.ok("GET", path_of(ticket, "/timeline")))["items"] for one in (customer, desk.admin)]
         assert foreign["number"] not in str(told[0])
+        (linked,) = await announced(desk, ticket, "ticket.linked.v1")
+        assert linked["other_customer_id"] == foreign["customer_id"]
         assert [entry["data"]["number"] for entry in told[1] if entry["kind"] == "linked"] == [foreign["number"]]
 
 
@@ -384,3 +387,28 @@ class TestCustomer:
         await customer.refused(403, "POST", path_of(ticket, "/closings"), json={"reason": "abandoned"})
         call = {"channel": "phone", "result": "no_answer"}
         await customer.refused(403, "POST", path_of(ticket, "/attempts"), json=call)
+
+
+async def test_settling_an_appointment_leaves_the_wait_for_another(desk: DeskUnderTest, ticket: dict[str, Any]):
+    async def agree(day: str) -> str:
+        hours = {"starts_at": f"2026-05-{day}T15:00:00Z", "ends_at": f"2026-05-{day}T16:00:00Z"}
+        path = f"/v1/tickets/{ticket['ticket_id']}/appointments"
+        agreed = await desk.admin.ok("POST", path, json=hours | {"wait": True})
+        await desk.settled()
+        appointment_id: str = agreed["appointment_id"]
+        return appointment_id
+
+    async def waits() -> list[str]:
+        await desk.settled()
+        found: list[str] = (await desk.ticket(ticket))["waits"]
+        return found
+
+    first = await agree("04")
+    await desk.advance(to="2026-05-04T15:30:00Z")
+    assert await waits() == []
+    second = await agree("05")
+    await desk.admin.ok("POST", f"/v1/appointments/{first}/kept")
+    assert await waits() == ["agreed_window"]
+    await desk.advance(to="2026-05-05T14:00:00Z")
+    await desk.admin.ok("POST", f"/v1/appointments/{second}/cancel", json={"reason": "no puede ser"})
+    assert await waits() == []

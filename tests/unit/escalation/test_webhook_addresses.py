@@ -98,6 +98,28 @@ def test_refuses_urls_of_them(url: str) -> None:
         check_url(url, allowed=())
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("https://[v1.x]/", id="an address of no version"),
+        pytest.param("https://.example.com/", id="an empty label"),
+        pytest.param("https://a..example.com/", id="an empty label within"),
+        pytest.param(f"https://{'a' * 64}.example.com/", id="a label that is too long"),
+        pytest.param(f"https://{'a.' * 127}com/", id="a name that is too long"),
+        pytest.param("https://-a.example.com/", id="a hyphen first"),
+        pytest.param("https://a%2eb.example.com/", id="an escape"),
+    ],
+)
+def test_refuses_names_that_no_host_has(url: str) -> None:
+    with pytest.raises(AddressRefused, match="no name of a host"):
+        check_url(url, allowed=())
+
+
+@pytest.mark.parametrize("host", ["partner.example.com.", "x_y.example.com", "a-b.example.com", "3.example.com"])
+def test_takes_names_that_hosts_have(host: str) -> None:
+    check_url(f"https://{host}/", allowed=())
+
+
 def test_takes_public_addresses() -> None:
     check_addresses(map(ip_address, ("93.184.216.34", "2606:2800:21f::1")), scheme="https", allowed=())
 

@@ -44,6 +44,22 @@ def test_templates(template: str, filled: str) -> None:
     assert read.description == filled
 
 
+@pytest.mark.parametrize(
+    ("said", "address"),
+    [
+        pytest.param(" Ana@Example.com ", "ana@example.com", id="an address"),
+        pytest.param("Ana", None, id="a name"),
+        pytest.param("a@example.com, b@example.com", None, id="two"),
+        pytest.param("a@example.com\nBcc: b@example.com", None, id="a header behind it"),
+        pytest.param("a" * 250 + "@example.com", None, id="too long"),
+    ],
+)
+def test_what_is_no_address_is_none(said: str, address: str | None) -> None:
+    read = one(contact_email=said)
+    assert isinstance(read, Item)
+    assert read.contact_email == address
+
+
 def test_everything_missing_is_told_at_once() -> None:
     read = one(subject="{a.no}", description="{nor.this|nor.that}")
     assert isinstance(read, Unmapped)

@@ -42,6 +42,8 @@ _NAT64 = IPv6Network("64:ff9b::/96")  # not 64:ff9b:1::/48: where in it the addr
 # Answers as the platform to every machine of a cloud, though the address is a public one.
 _PLATFORM = frozenset({IPv4Address("168.63.129.16")})
 _LONGEST_URL = 2000
+_LONGEST_NAME = 254  # its last dot included
+_LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 # What no name of the Internet ends with (RFC 6761, RFC 6762, and what is reserved for private use).
 _OURS = (".localhost", ".local", ".internal", ".home.arpa")
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+", re.IGNORECASE)
@@ -81,6 +83,8 @@ def read_url(url: str) -> Place:
         raise AddressRefused(f"expected a URL such as https://partner.example.com/plazo: {error}") from None
     if parts.scheme not in ("https", "http") or not parts.hostname:
         raise AddressRefused("expected a URL such as https://partner.example.com/plazo")
+    if not _is_host(parts.hostname, is_bracketed="[" in parts.netloc):
+        raise AddressRefused(f"{parts.hostname} is no name of a host: expected one such as partner.example.com")
     if parts.username is not None or parts.password is not None:
         raise AddressRefused("expected no user or password in the URL: deliveries are signed instead")
     if parts.fragment:
@@ -88,6 +92,13 @@ def read_url(url: str) -> Place:
     if port == 0:
         raise AddressRefused("expected a port from 1 to 65535")
     return Place(parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80))
+
+
+def _is_host(host: str, *, is_bracketed: bool) -> bool:
+    """Tell whether a host can be looked up or reached at all (RFC 1123; an address of IPv6 in brackets, RFC 3986)."""
+    if is_bracketed:
+        return isinstance(_literal(host), IPv6Address)
+    return len(host) <= _LONGEST_NAME and all(_LABEL.fullmatch(label) for label in host.removesuffix(".").split("."))
 
 
 def check_url(url: str, *, allowed: Sequence[Network]) -> None:

@@ -26,6 +26,7 @@ CHANNELS = ("email", "portal", "phone", "chat", "video", "help_center", "adviser
 MOST_ITEMS = 200
 _LONGEST = 90_000
 _HOLE = re.compile(r"\{([^{}]{1,300})\}")
+_ADDRESS = re.compile(r"""[^@\s<>()",;:\\]+@[^@\s<>()",;:\\]+""")
 _LITERAL = re.compile(r"'([^']*)'")
 
 
@@ -146,7 +147,7 @@ def _read_item(mapping: PostMapping, item: Any, payload: Any) -> Item | Unmapped
         subject=subject,
         description=description or "—",
         said=(fill("text", mapping.text) if mapping.text else "") or description,
-        contact_email=fill("contact_email", mapping.contact_email).strip().lower()[:254] or None,
+        contact_email=_address(fill("contact_email", mapping.contact_email)),
         contact_name=fill("contact_name", mapping.contact_name)[:200] or None,
         occurred_at=_instant(fill("occurred_at", mapping.occurred_at)),
         contract=str(choose("contract", mapping.contract) or "") or None if mapping.contract else None,
@@ -229,6 +230,12 @@ def _shown(value: Any, levels: int = DEEPEST) -> str:
 
 def _fact(value: Any) -> FactValue:
     return value if isinstance(value, bool | int) else str(value)[:500]
+
+
+def _address(text: str) -> str | None:
+    """Return a mail address, None for what is none: nothing can be sent there."""
+    address = text.strip().lower()
+    return address if len(address) <= 254 and _ADDRESS.fullmatch(address) and address.isprintable() else None
 
 
 def _instant(text: str) -> datetime | None:

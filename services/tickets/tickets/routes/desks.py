@@ -109,8 +109,11 @@ async def rotate_key(key_id: str, body: KeyRotate, call: AdministratorCall) -> K
 
 @router.post("/keys/{key_id}/revoke")
 async def revoke_key(key_id: str, call: AdministratorCall) -> KeyRevoked:
-    """Revoke a key. It is invalid here at once, everywhere when `everywhere` says so; streams it opened end."""
-    await desks.revoke_key(call.uow(), key_id=key_id)
+    """Revoke a key. It is invalid here at once, everywhere when `everywhere` says so; streams it opened end.
+
+    It has no scopes that the caller's key has not.
+    """
+    await desks.revoke_key(call.uow(), key_id=key_id, caller=call.principal)
     return KeyRevoked(key_id=key_id, everywhere=await _reach_everywhere(call.runtime, call.desk_id))
 
 

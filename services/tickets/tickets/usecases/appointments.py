@@ -177,9 +177,14 @@ async def _save(change: Change, settled: Appointment, event: Event, by: By) -> A
     await lifecycle.save_appointment(change.tx, settled)
     _note(change, f"appointment_{settled.state}", settled, by)
     change.announce(event)
-    if settled.is_awaited and _WINDOW in change.after.waits:
+    if settled.is_awaited and _is_waited_for(settled, change):
         finish_wait(change, _WINDOW, by)
     return _view(settled)
+
+
+def _is_waited_for(appointment: Appointment, change: Change) -> bool:
+    """Tell whether the wait that goes on is for this one: its own may have ended, and another begun."""
+    return any(wait.cause == _WINDOW and wait.until == appointment.starts_at for wait in change.after.waiting)
 
 
 def _note(change: Change, kind: str, appointment: Appointment, by: By) -> None:

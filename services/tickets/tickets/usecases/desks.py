@@ -36,6 +36,7 @@ SELECT key_id, 'plz_' || key_id || '_' AS prefix, role, label, customer_id, cont
 FROM api_key ORDER BY label, key_id
 """
 _DESK = "SELECT desk_id, name, sandbox, timezone, clock_at FROM desk"
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"  # the same, repeated before it was answered
 _REACH = "SELECT scopes, expires_at FROM api_key WHERE key_id = $1 AND revoked_at IS NULL"
 _DESKS = """
 SELECT d.desk_id, d.name, d.sandbox, d.timezone, d.clock_at,
@@ -53,7 +54,9 @@ class NotASandbox(PlazoError):
 
 
 class KeyTooWide(PlazoError):
-    """A key is given out, or given a new secret, by a caller that may less than it, or not for as long."""
+    """A key is given out, or given a new secret, by a caller that may less than it, or not for as long; or it is
+    revoked by one that may less.
+    """
 
     kind = Kind.FORBIDDEN
     code = "key-too-wide"
@@ -75,6 +78,7 @@ async def create_desk(uow: UnitOfWork, *, body: DeskCreate, key: NewKey) -> NewD
     copy = KeyCopy(key_id=key.key_id, secret_hash=key.secret_hash, role="administrator", label="first key")
     created = NewDesk(desk_id=uow.desk_id, name=body.name, sandbox=body.sandbox, clock_at=clock_at, api_key=key.token)
     async with uow.begin() as tx:
+        await tx.connection.execute(_ONE_AT_A_TIME, str(tx.desk_id))
         if (there := await tx.connection.fetchrow(_DESK)) is not None:
             _check_repeats(body, there)
             stored = {name: there[name] for name in ("name", "sandbox", "clock_at")}
@@ -128,8 +132,8 @@ async def issue_key(uow: UnitOfWork, *, body: KeyCreate, issuer: Principal, cloc
     )
     async with uow.begin() as tx:
         if body.contact_id is not None:
-            contact = await contacts.find_contact(tx.connection, body.contact_id)
-            if contact is None or body.customer_id not in (None, contact.customer_id):
+            contact = await contacts.hold_contact(tx.connection, body.contact_id)
+            if contact is None or contact.is_erased or body.customer_id not in (None, contact.customer_id):
                 raise NotFound(f"there is no contact {body.contact_id}")
             copy = copy.model_copy(update={"customer_id": contact.customer_id})
         elif body.customer_id is not None and await parties.find_customer(tx.connection, body.customer_id) is None:
@@ -161,12 +165,16 @@ def _check_sense(body: KeyCreate, clock_now: datetime) -> None:
 
 def _check_reach(caller: Principal, scopes: Sequence[str] | None, expires_at: datetime | None) -> None:
     """Let a caller have the secret of a key that may no more than itself. :raises KeyTooWide: for any other"""
-    if not caller.covers(scopes):
-        theirs = "every scope" if scopes is None else ", ".join(scopes)
-        raise KeyTooWide(f"that key has {theirs}, the key you call with no more than {', '.join(caller.scopes or ())}")
+    _check_scopes(caller, scopes)
     if not caller.outlasts(expires_at):
         theirs = "has no end" if expires_at is None else f"is valid until {expires_at:%Y-%m-%dT%H:%M:%SZ}"
         raise KeyTooWide(f"that key {theirs}, the key you call with until {caller.key_expires_at:%Y-%m-%dT%H:%M:%SZ}")
+
+
+def _check_scopes(caller: Principal, scopes: Sequence[str] | None) -> None:
+    if not caller.covers(scopes):
+        theirs = "every scope" if scopes is None else ", ".join(scopes)
+        raise KeyTooWide(f"that key has {theirs}, the key you call with no more than {', '.join(caller.scopes or ())}")
 
 
 async def issue_administrator_key(uow: UnitOfWork, *, label: str) -> KeyCreated:
@@ -206,9 +214,18 @@ async def rotate_key(
     return view
 
 
-async def revoke_key(uow: UnitOfWork, *, key_id: str) -> None:
-    """Make a key invalid: at once here, as the event arrives everywhere else. Its streams end. :raises NotFound:"""
+async def revoke_key(uow: UnitOfWork, *, key_id: str, caller: Principal) -> None:
+    """Make a key invalid: at once here, as the event arrives everywhere else. Its streams end.
+
+    It may be valid for longer than the caller's: a key that is lost is to be ended by whoever learns of it.
+
+    :raises NotFound: for an unknown or revoked key
+    :raises KeyTooWide: if it has scopes that the caller has not
+    """
     async with uow.begin() as tx:
+        reach = await tx.connection.fetchrow(_REACH, key_id)
+        if reach is not None:
+            _check_scopes(caller, reach["scopes"])
         if not await _revoke(tx, key_id):
             raise NotFound(f"there is no valid key {key_id}")
         tx.answer = {"key_id": key_id, "state": "revoked", "everywhere": False}

@@ -87,6 +87,11 @@ def append(file: Path, name: str, content: bytes = b"x") -> None:
         tar.addfile(about, BytesIO(content))
 
 
+def write_behind(file: Path) -> None:
+    with file.open("ab") as behind:
+        behind.write(b"\0" * 3_000_000 + b"x")
+
+
 def append_without_end(file: Path) -> None:
     with tarfile.open(file, "a") as tar:
         about = tarfile.TarInfo("attachments/c")
@@ -118,6 +123,7 @@ def link(file: Path, name: str, target: str) -> None:
         ),
         pytest.param(lambda file: append(file, "secrets.json", b"[]"), "is not one of Plazo", id="other secrets"),
         pytest.param(lambda file: append(file, "manifest.hmac"), "not the one that was sealed", id="another seal"),
+        pytest.param(write_behind, "something stands behind its end", id="bytes behind the end"),
         pytest.param(append_without_end, "not a whole back-up", id="a file larger than any"),
         pytest.param(lambda file: link(file, "attachments/c", "secrets.json"), "does not belong there", id="a link"),
         pytest.param(lambda file: link(file, "manifest.hmac", "desk.json"), "no file that Plazo wrote", id="no seal"),

@@ -134,6 +134,15 @@ def test_an_alias_is_refused():
     assert [(line, message[:9]) for line, _, message in faults_of(text)][:2] == [(2, "anchor &v"), (5, "alias *v;")]
 
 
+def test_reading_ends_at_a_hundred_faults():
+    found = faults_of("a: 1\n" * 10_000)
+    assert [one[2] for one in found[-2:]] == [
+        "'a' is given twice; the first is on line 1",
+        "100 faults so far; the rest was not read",
+    ]
+    assert len(found) == 101
+
+
 def test_a_large_document_is_refused():
     assert faults_of(SOUND + "#" * (1 << 20))[0] == (1, "", "the document is larger than 1 MiB; expected less")
 
