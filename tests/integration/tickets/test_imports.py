@@ -120,6 +120,9 @@ async def test_a_reference_is_one_ticket(desk: DeskUnderTest) -> None:
     assert other["created"] == 1
 
 
+LATE = "2199-12-31T23:59:59Z"
+
+
 async def test_every_refused_line_is_told_with_all_its_faults(desk: DeskUnderTest) -> None:
     contract = await known_contact(desk, "ireo", plan="standard")
     content = "\n".join(
@@ -131,19 +134,23 @@ async def test_every_refused_line_is_told_with_all_its_faults(desk: DeskUnderTes
             json.dumps(line("A5", facts={"nothing": "x"})),
             json.dumps(line("A6", state="closed")),
             json.dumps(line("A7", subject="nul \x00 \ud800")),
+            json.dumps(
+                line("A8", state="closed", closed_at=LATE, replies=[{"at": LATE, "by": "desk", "text": "luego"}])
+            ),
         ]
     )
     job = await bring(desk.admin, content, contract_id=contract["contract_id"])
-    assert (job["total"], job["created"], job["refused"]) == (7, 2, 5)
+    assert (job["total"], job["created"], job["refused"]) == (8, 2, 6)
     page = await desk.admin.ok("GET", f"/v1/imports/{job['import_id']}/refusals?limit=3")
     more = await desk.admin.ok("GET", f"/v1/imports/{job['import_id']}/refusals?limit=3&cursor={page['next_cursor']}")
     refused = {row["line"]: row for row in page["items"] + more["items"]}
-    assert list(refused) == [2, 3, 4, 5, 6]
+    assert list(refused) == [2, 3, 4, 5, 6, 8]
     assert {fault["pointer"] for fault in refused[3]["faults"]} == {"/subject", "/opened_at", "/state", "/colour"}
     assert refused[3]["reference"] == "A3"
     assert "expected an instant up to the present" in refused[4]["faults"][0]["message"]
     assert refused[5]["faults"][0]["pointer"] == "/facts/nothing"
     assert "expected closed_at" in refused[6]["faults"][0]["message"]
+    assert [fault["pointer"] for fault in refused[8]["faults"]] == ["/closed_at", "/replies/0/at"]
 
 
 async def test_csv(desk: DeskUnderTest) -> None:

@@ -1,6 +1,6 @@
 """Bringing another desk's tickets here: some lines a transaction, taken up again after a crash."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from plazo.events.envelope import Event
 from plazo.events.tickets import CustomerReplied, TicketAnswered, TicketClosed, TicketResolved
-from plazo.kernel.errors import NotFound, PlazoError
+from plazo.kernel.errors import Fault, InvalidInput, NotFound, PlazoError
 from plazo.kernel.ids import new_id
 from plazo.runtime.database import OUTAGE
 from plazo.runtime.problems import validation_fault
@@ -151,8 +151,9 @@ class _NotPlaced(PlazoError):
 
 
 async def _import(tx: Transaction, job: ImportJob, given: ImportedTicket) -> Ticket:
-    if given.opened_at > tx.now:
-        raise _NotPlaced(f"opened_at: expected an instant up to the present, {tx.now.isoformat()}")
+    if to_come := [pointer for pointer, at in _instants(given) if at > tx.now]:
+        expected = f"expected an instant up to the present, {tx.now.isoformat()}"
+        raise InvalidInput("the line tells what is to come", faults=[Fault(pointer, expected) for pointer in to_come])
     actor = f"import: {job.source}"
     request = Request(
         subject=given.subject,
@@ -174,6 +175,13 @@ async def _import(tx: Transaction, job: ImportJob, given: ImportedTicket) -> Tic
     outcome = await take_request(tx, request=request, actor=actor, past=partial(_past, given, actor))
     assert isinstance(outcome, Taken), "what is placed and accepted is taken"
     return outcome.ticket
+
+
+def _instants(given: ImportedTicket) -> Iterator[tuple[str, datetime]]:
+    for name in ("opened_at", "acknowledged_at", "resolved_at", "closed_at"):
+        if (at := getattr(given, name)) is not None:
+            yield f"/{name}", at
+    yield from ((f"/replies/{place}/at", reply.at) for place, reply in enumerate(given.replies))
 
 
 def _past(given: ImportedTicket, actor: str, ticket: Ticket) -> Past:
