@@ -1,5 +1,6 @@
 """The fold: what happened to a ticket, in the order in which it was true, gives its clocks at any instant."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -61,6 +62,8 @@ class _Walk:
     terms: Terms
     later: Mapping[str, Terms]
     occasions: dict[tuple[ClockKind, int], Occasion] = field(default_factory=dict)
+    owed: list[Occasion] = field(default_factory=list)  # those of them that were open when last looked at
+    cycles: Counter[ClockKind] = field(default_factory=Counter)
     facts: Mapping[str, FactValue] = field(default_factory=dict)
     waits: dict[str, datetime] = field(default_factory=dict)
     has_clocks: bool = False
@@ -114,13 +117,12 @@ class _Walk:
                 self._change_terms(self.later[what.version], at)
 
     def _owed(self) -> list[Occasion]:
-        return [occasion for occasion in self.occasions.values() if occasion.is_open]
+        # What has ended stays so: a ticket of a thousand replies is not looked through at each.
+        self.owed = [occasion for occasion in self.owed if occasion.is_open]
+        return self.owed
 
     def _owed_of(self, kind: ClockKind) -> Occasion | None:
         return next((occasion for occasion in self._owed() if occasion.kind == kind), None)
-
-    def _cycles(self, kind: ClockKind) -> int:
-        return sum(1 for of_kind, _ in self.occasions if of_kind == kind)
 
     def _open(self, opened: Opened, at: datetime) -> None:
         self.facts = opened.facts
@@ -148,7 +150,9 @@ class _Walk:
         return self.terms.promise(kind, facts)
 
     def _start(self, kind: ClockKind, cycle: int, at: datetime) -> None:
+        self.cycles[kind] += (kind, cycle) not in self.occasions
         occasion = self.occasions[kind, cycle] = Occasion(self.terms, kind, cycle, at)
+        self.owed = [*self.owed, occasion]
         for cause, since in self.waits.items():
             if self.terms.is_paused_by(kind, cause, self.facts):
                 occasion.pause(cause, at=max(since, at))
@@ -201,7 +205,7 @@ class _Walk:
         """The customer is owed a next reply, unless the first one, or an earlier next one, is still owed."""
         first = self._owed_of("first_response")
         if self.is_active and self._owed_of("next_reply") is None and not (first and first.is_promised):
-            self._start("next_reply", self._cycles("next_reply") + 1, at)
+            self._start("next_reply", self.cycles["next_reply"] + 1, at)
 
     def _wait(self, cause: str, at: datetime) -> None:
         if cause in self.waits:
@@ -219,7 +223,7 @@ class _Walk:
             agreed.stop(at)
             agreed = None
         if agreed is None:
-            self._start("agreed", self._cycles("agreed") + 1, at)
+            self._start("agreed", self.cycles["agreed"] + 1, at)
         else:
             promised = self._promised("agreed", self.facts)
             agreed.promise(promised, facts=self.facts, at=at, because="date_agreed")
@@ -238,7 +242,7 @@ class _Walk:
             self.opening = (self.opening[0], True, self.terms.has_clocks(self.facts))
         self.is_active = True
         self._start("resolution", reopened.cycle, at)
-        self._start("periodic_update", self._cycles("periodic_update") + 1, at)
+        self._start("periodic_update", self.cycles["periodic_update"] + 1, at)
 
     def _abandon(self, at: datetime, *, because: Because) -> None:
         for occasion in self._owed():

@@ -105,6 +105,12 @@ def test_the_canonical_document_reads_back_without_the_layers(document):
         pytest.param({"hours": {"lun": ["09:00-13:00"]}}, "/hours/lun", "unknown day 'lun'", id="unknown day"),
         pytest.param({"hours": {"mon-": ["09:00-13:00"]}}, "/hours/mon-", "unknown day", id="half a range"),
         pytest.param({"hours": {"mon": "09:00-13:00"}}, "/hours/mon", "list of windows", id="a text for a list"),
+        pytest.param(
+            {"hours": {"mon": [f"{hour:02}:00-{hour:02}:30" for hour in range(13)]}},
+            "/hours/mon",
+            "at most 12 windows a day, not 13",
+            id="more windows than a day has use for",
+        ),
         pytest.param({"hours": {"mon": ["9-13"]}}, "/hours/mon/0", "expected a window", id="no window"),
         pytest.param({"hours": {"mon": ["24:00-06:00"]}}, "/hours/mon/0", "expected a window", id="opens at 24:00"),
         pytest.param({"hours": {"mon": ["09:00-25:00"]}}, "/hours/mon/0", "expected a window", id="closes at 25:00"),
