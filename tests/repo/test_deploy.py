@@ -226,16 +226,28 @@ class TestPostgres:
             "PLAZO_DATABASE_SQL": str(databases.SCRIPT),
             **passwords,
         }
+        superuser = await asyncpg.connect(server.dsn())
+        limit = "SELECT rolconnlimit FROM pg_roles WHERE rolname = 'tickets'"
         try:
-            for _ in range(2):  # again, as after new passwords
-                run_script(DEPLOY / "postgres/10-services.sh", environment)
+            run_script(DEPLOY / "postgres/10-services.sh", environment)
+            assert await superuser.fetchval(limit) == 60
+            # Again, as after new passwords, on a cluster that an older version made, for more processes.
+            await superuser.execute("GRANT CONNECT, TEMPORARY ON DATABASE postgres, template1 TO PUBLIC")
+            run_script(DEPLOY / "postgres/10-services.sh", {**environment, "PLAZO_REPLICAS": "5"})
+            assert await superuser.fetchval(limit) == 100
+            for database in ("postgres", "template1"):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await asyncpg.connect(server.dsn(database, user="tickets", password="pticketsAPP"))
             for service in SERVICES:
                 for suffix, role in (("_owner", "OWNER"), ("", "APP"), ("_system", "SYSTEM")):
                     dsn = server.dsn(f"plazo_{service}", user=service + suffix, password=f"p{service}{role}")
                     connection = await asyncpg.connect(dsn)
                     assert await connection.fetchval("SELECT current_user") == service + suffix
+                    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                        await connection.execute("SELECT lo_create(0)")
                     await connection.close()
         finally:
+            await superuser.close()
             await server.stop()
 
     def test_mounts_the_script_that_the_bare_machine_runs(self):

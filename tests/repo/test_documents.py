@@ -86,7 +86,7 @@ class Gateway:
             r"^\t\thandle @(\w+) \{\n\t\t\timport upstream \"\" \{\$(\w+)_UPSTREAM\}", text, re.MULTILINE
         )
         self._order = [(matcher, upstream.lower()) for matcher, upstream in handled]
-        pages = re.search(r"path ((?:/\{args\[0\]\}/\S+ ?)+)", text)
+        pages = re.search(r"_pages path ((?:/\{args\[0\]\}/\S+ ?)+)", text)
         assert pages is not None
         self._own_pages = [path.removeprefix("/{args[0]}") for path in pages[1].split()]
 

@@ -7,6 +7,7 @@ from billing.domain.parties import Contract, Ticket
 from billing.usecases import admission, appointments, contacts, contracts, quotes, service_credits, tickets
 from billing.usecases.books import Why
 from plazo.events.sla_clock import ClockBreached, ClockBreachRetracted, TimerFired
+from plazo.events.ticket_dossier import ContactErased
 from plazo.events.ticket_intake import ContactRegistered
 from plazo.events.ticket_life import AppointmentCancelled, AppointmentMissed, TicketMerged
 from plazo.events.tickets import ContractSigned, TicketClosed, TicketFactsChanged, TicketOpened, TicketReopened
@@ -35,7 +36,12 @@ async def on_contact_registered(uow: UnitOfWork, received: Received[ContactRegis
     """Somebody may answer for a customer, or no longer may."""
     event = received.payload
     may_ask = event.authorized or event.role == "administrator"
-    await contacts.keep_contact(uow, contact_id=event.contact_id, may_ask=may_ask)
+    await contacts.keep_contact(uow, contact_id=event.contact_id, customer_id=event.customer_id, may_ask=may_ask)
+
+
+async def on_contact_erased(uow: UnitOfWork, received: Received[ContactErased]) -> None:
+    """Forget a person."""
+    await contacts.forget_contact(uow, received.payload)
 
 
 async def on_ticket_opened(uow: UnitOfWork, received: Received[TicketOpened]) -> None:
@@ -159,6 +165,7 @@ HANDLERS: dict[str, Handlers] = {
     "tickets": {
         ContractSigned: on_contract_signed,
         ContactRegistered: on_contact_registered,
+        ContactErased: on_contact_erased,
         TicketOpened: on_ticket_opened,
         TicketFactsChanged: on_ticket_facts_changed,
         TicketClosed: on_ticket_closed,

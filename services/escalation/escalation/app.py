@@ -4,7 +4,7 @@ from fastapi import FastAPI
 
 from escalation import consumers
 from escalation.routes import agents, escalations, links, mailbox, messages, subscriptions, templates
-from escalation.timers import delivery, posting, watchdog
+from escalation.timers import contacts, delivery, posting, watchdog
 from escalation.usecases.posting import queue_deliveries
 from plazo.runtime import desks, web
 from plazo.runtime.consumer import merge_handlers
@@ -24,7 +24,7 @@ SERVICE = Service(
         subscriptions.router,
     ),
     handlers=merge_handlers(desks.HANDLERS, consumers.HANDLERS),
-    background=(watchdog.watch_steps, delivery.deliver_messages, posting.post_events),
+    background=(watchdog.watch_steps, delivery.deliver_messages, posting.post_events, contacts.recall_contacts),
     witness=queue_deliveries,
 )
 

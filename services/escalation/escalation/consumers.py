@@ -54,7 +54,7 @@ async def on_customer_registered(uow: UnitOfWork, received: Received[CustomerReg
 
 
 async def on_contact_registered(uow: UnitOfWork, received: Received[ContactRegistered]) -> None:
-    """Keep who speaks for a customer. EXP-01"""
+    """Keep who speaks for a customer, and who may ask for it. EXP-01"""
     await copying.take_in_contact(uow, received.payload)
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from plazo.events import billing, escalation, tickets
+from plazo.events.ticket_dossier import ContactErased
 from plazo.events.ticket_life import TicketMerged
 from plazo.events.tickets import (
     ContractSigned,
@@ -21,6 +22,7 @@ from plazo.events.tickets import (
 )
 from plazo.events.timers import TimerRequest, TimerWithdrawal
 from plazo.policy import AgreedTerms
+from plazo.runtime import forgetting
 from plazo.runtime.consumer import Handlers, Received
 from plazo.runtime.unit_of_work import UnitOfWork
 from sla_clock.domain import facts
@@ -135,6 +137,16 @@ async def on_contract_signed(uow: UnitOfWork, received: Received[ContractSigned]
     )
 
 
+async def on_contact_erased(uow: UnitOfWork, received: Received[ContactErased]) -> None:
+    """Forget a person: of its words nothing is kept here, but for those of events that wait."""
+    erased = received.payload
+    async with uow.begin() as tx:
+        await forgetting.require_all_heard(tx, erased)
+        await forgetting.forget_keys(tx, erased.contact_id)
+        own = {*erased.tickets, *erased.requests, erased.contact_id}
+        await forgetting.forget_inbox(tx, forgetting.person_of(erased), own=own)
+
+
 async def on_timer_requested(uow: UnitOfWork, received: Received[TimerRequest]) -> None:
     """Arm a timer for another service."""
     event = received.payload
@@ -157,6 +169,7 @@ async def on_timer_withdrawn(uow: UnitOfWork, received: Received[TimerWithdrawal
 
 HANDLERS: dict[str, Handlers] = {
     "tickets": {
+        ContactErased: on_contact_erased,
         ContractSigned: on_contract_signed,
         TicketOpened: on_ticket_opened,
         TicketAdmitted: on_ticket_admitted,

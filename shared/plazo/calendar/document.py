@@ -23,6 +23,7 @@ from plazo.kernel.errors import Fault, InvalidInput
 from plazo.kernel.time import FIRST_YEAR, LAST_YEAR
 
 _VERSION_FIELDS = ("hours", "holidays", "days", "effective_from")
+MOST_WINDOWS = 12  # of a day: each costs memory for every day of the years that are asked about
 _WINDOW = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-(?:([01][0-9]|2[0-3]):([0-5][0-9])|24:00)")
 _NO_LAYERS: Mapping[str, HolidayLayer] = {}
 
@@ -188,6 +189,9 @@ class _Reader:
     def _read_windows(self, value: object, at: str) -> Windows:
         if not isinstance(value, list | tuple):
             self._fault(at, f'expected a list of windows such as ["09:00-13:00"], not {_shown(value)}')
+            return ()
+        if len(value) > MOST_WINDOWS:
+            self._fault(at, f"expected at most {MOST_WINDOWS} windows a day, not {len(value)}")
             return ()
         read = [
             (window, index) for index, item in enumerate(value) if (window := self._read_window(item, f"{at}/{index}"))

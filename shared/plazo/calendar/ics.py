@@ -67,7 +67,7 @@ def import_holidays(text: str, *, last: date = LAST_HOLIDAY) -> HolidayLayer:
 def export_calendar(compiled: WorkingTime, start: datetime, until: datetime) -> str:
     """Write the open windows within `[start, until)` as iCalendar events in UTC; the same input gives the same text.
 
-    :raises InvalidInput: if an instant is naive, out of range or before the calendar takes effect
+    :raises InvalidInput: if an instant is naive or out of range
     """
     digest = hashlib.sha256(repr(compiled.calendar.versions).encode()).hexdigest()[:16]
     calendar = icalendar.Calendar()

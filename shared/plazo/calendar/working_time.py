@@ -58,16 +58,31 @@ class WorkingTime:
     on the first question and kept, so a question costs the same whatever the span it covers. All calendars of a process
     keep a million segments together; what was compiled longest ago is dropped, and compiled again when asked about.
 
-    Every method raises :class:`NotInForce` for an instant before the first version, and
-    :class:`~plazo.kernel.errors.InvalidInput` for a naive one or one outside those years.
+    A calendar is closed before its first version takes effect: what is asked for earlier counts from there.
+
+    Every method raises :class:`~plazo.kernel.errors.InvalidInput` for an instant that is naive or outside those years.
     """
 
     def __init__(self, calendar: Calendar) -> None:
         self.calendar = calendar
         self.zone: tzinfo = load_zone(calendar.timezone)
         self._schedule = Schedule(calendar.versions)
-        self._in_force = first_reading(self.zone, self._schedule.first_date)
+        self._in_force_from = first_reading(self.zone, self._schedule.first_date)
         self._table = _NOTHING
+
+    def is_in_force(self, at: datetime) -> bool:
+        """Whether a version of the calendar holds at an instant; before the first it is closed."""
+        return to_micros(at) >= self._in_force_from
+
+    def require_in_force(self, at: datetime) -> None:
+        """Insist that the calendar says something of an instant. :raises NotInForce: before its first version"""
+        if not self.is_in_force(at):
+            raise _fault(
+                NotInForce,
+                f"the calendar takes effect on {self._schedule.first_date} ({self.calendar.timezone}): "
+                f"expected no instant before {format_instant(from_micros(self._in_force_from))}, "
+                f"not {format_instant(at)}",
+            )
 
     def due(self, start: datetime, target: Target | timedelta, pauses: Iterable[Pause | Period] = ()) -> datetime:
         """Give the earliest instant from `start` on by which the target has passed, pauses left out.
@@ -238,8 +253,9 @@ class WorkingTime:
         table = self._table
         if table.first <= low and high < table.last:
             return table
-        if low < self._in_force or high >= _new_year(LAST_YEAR + 1):
-            raise self._out_of_range(low, high)
+        if low < 0 or high >= _new_year(LAST_YEAR + 1):
+            message = f"expected instants in the years {FIRST_YEAR} to {LAST_YEAR}, not {low} to {high} µs"
+            raise _fault(InvalidInput, message)
         first_year, last_year = from_micros(low).year - 1, from_micros(high).year + 4
         if table.last:
             begun, ended = from_micros(table.first).year, from_micros(table.last).year
@@ -248,7 +264,7 @@ class WorkingTime:
         table = build_timetable(
             self._schedule,
             self.zone,
-            first=max(_new_year(max(first_year, FIRST_YEAR)), self._in_force),
+            first=_new_year(max(first_year, FIRST_YEAR)),
             last=_new_year(min(last_year, LAST_YEAR + 1)),
         )
         self._keep(table)
@@ -275,18 +291,6 @@ class WorkingTime:
                 f"and the year {LAST_YEAR + 1}",
             )
         return self._cover(table.first, table.last)
-
-    def _out_of_range(self, low: int, high: int) -> InvalidInput:
-        if 0 <= low < self._in_force:
-            return _fault(
-                NotInForce,
-                f"the calendar takes effect on {self._schedule.first_date} ({self.calendar.timezone}): "
-                f"expected no instant before {format_instant(from_micros(self._in_force))}, "
-                f"not {format_instant(from_micros(low))}",
-            )
-        return _fault(
-            InvalidInput, f"expected instants in the years {FIRST_YEAR} to {LAST_YEAR}, not {low} to {high} µs"
-        )
 
 
 _kept: WeakKeyDictionary[WorkingTime, int] = WeakKeyDictionary()  # segments, those compiled longest ago first

@@ -3,6 +3,8 @@
 from typing import ClassVar
 from uuid import UUID
 
+from pydantic import Field
+
 from plazo.events.envelope import Event
 
 
@@ -31,7 +33,9 @@ class AttachmentAdded(_DossierEvent):
 class ContactErased(_DossierEvent):
     """A person asked to be forgotten. Aggregate: the contact. Whoever keeps names or addresses of it erases them.
 
-    `tickets` are those it was the contact of.
+    `tickets` are those it was the contact of, `requests` those that it was kept with. `known_by` are the marks of its
+    name and addresses (:mod:`plazo.kernel.forgetting`), to find them in other texts. `announced` says by aggregate how
+    many events of `tickets` there were as the person was taken out of them: what they said comes before this.
     """
 
     name: ClassVar[str] = "contact.erased"
@@ -39,6 +43,9 @@ class ContactErased(_DossierEvent):
     contact_id: UUID
     customer_id: UUID
     tickets: tuple[UUID, ...]
+    requests: tuple[UUID, ...] = ()
+    known_by: tuple[str, ...] = ()
+    announced: dict[UUID, int] = Field(default_factory=dict)
 
 
 EVENTS: tuple[type[Event], ...] = (AttachmentAdded, ContactErased)

@@ -50,7 +50,10 @@ class TicketMerged(_TicketLifeEvent):
 
 
 class TicketLinked(_TicketLifeEvent):
-    """The ticket has to do with another one: it is `kind` of `other_id`."""
+    """The ticket has to do with another one: it is `kind` of `other_id`.
+
+    `other_customer_id` is whose that is, where it is another customer's: neither is told of the other's ticket.
+    """
 
     name: ClassVar[str] = "ticket.linked"
 
@@ -58,6 +61,7 @@ class TicketLinked(_TicketLifeEvent):
     other_number: str
     kind: str
     by: str
+    other_customer_id: UUID | None = None
 
 
 class VendorReferred(_TicketLifeEvent):

@@ -38,12 +38,13 @@ def _roles(service: str) -> dict[str, str]:
 
 
 async def create(
-    admin_dsn: str, *, service: str, password: Callable[[str], str], database: str | None = None
+    admin_dsn: str, *, service: str, password: Callable[[str], str], database: str | None = None, replicas: int = 3
 ) -> DatabaseUrls:
-    """Make the roles of `service` and a database for it, where missing; set the roles' passwords.
+    """Make the roles of `service` and a database for it, where missing; set what the roles may, and their passwords.
 
     `service` is the importable name (`sla_clock`), `database` is `plazo_<service>` unless given, `password` answers
-    with the password of a role. Safe to repeat and to run at the same time for several services.
+    with the password of a role, `replicas` processes of it find connections. Safe to repeat and to run at the same time
+    for several services.
 
     :raises LocalStackError: with PostgreSQL's words if it refuses
     """
@@ -57,6 +58,7 @@ async def create(
         "PGUSER": unquote(admin.username or "postgres"),
         "PGPASSWORD": unquote(admin.password or ""),
         "PGDATABASE": admin.path.lstrip("/") or "postgres",
+        "PLAZO_REPLICAS": str(replicas),
         **{f"PLAZO_{part.upper()}_PASSWORD": password(role) for part, role in roles.items()},
     }
     command = [str(find_postgres_home() / "bin" / "psql"), "--no-psqlrc", "--quiet"]

@@ -12,8 +12,6 @@ import sys
 from pathlib import Path
 from time import monotonic
 
-import asyncpg
-
 from plazo.local import databases
 from plazo.local.credentials import Credentials
 from plazo.local.errors import LocalStackError
@@ -73,21 +71,15 @@ class Postgres(Process):
             self.dsn(), service=service, password=lambda role: self.credentials.get(_secret_of(role))
         )
 
-    async def has_database(self, service: str) -> bool:
-        """Tell whether the database of a service is there."""
-        connection = await asyncpg.connect(self.dsn(), timeout=10)
-        try:
-            found = await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", f"plazo_{service}")
-        finally:
-            await connection.close()
-        return found is not None
-
-    async def create_database(self, service: str, *, database: str | None = None) -> databases.DatabaseUrls:
-        """Make the roles of `service` and a database for it, where missing. See :mod:`plazo.local.databases`."""
+    async def create_database(
+        self, service: str, *, database: str | None = None, replicas: int = 3
+    ) -> databases.DatabaseUrls:
+        """Make the roles of `service` and a database for it, where missing. See :func:`databases.create`."""
         return await databases.create(
             self.dsn(),
             service=service,
             database=database,
+            replicas=replicas,
             password=lambda role: self.credentials.get(_secret_of(role)),
         )
 

@@ -262,11 +262,10 @@ class Stack:
         self._tell("migrations", "ready")
 
     async def _prepare_database(self, postgres: Postgres, service: str, urls: DatabaseUrls) -> None:
-        """Make and migrate a database, where that has not been done."""
-        database = postgres.dsn(f"plazo_{service}")
-        if await postgres.has_database(service) and await is_migrated(database, service=service):
+        """Let the roles of a database of before be today's; make and migrate it, where that has not been done."""
+        await postgres.create_database(service, replicas=self.replicas)
+        if await is_migrated(postgres.dsn(f"plazo_{service}"), service=service):
             return
-        await postgres.create_database(service)
         environment = self.environment(service, urls=urls, listen="127.0.0.1:0")
         await self._migrate(service, {**environment, "PLAZO_OWNER_DATABASE_URL": urls.owner})
 

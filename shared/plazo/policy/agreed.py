@@ -9,7 +9,7 @@ from pydantic import Field
 from plazo.kernel.errors import Fault
 from plazo.policy.charging import Rate
 from plazo.policy.document import Policy
-from plazo.policy.horizon import never_due
+from plazo.policy.horizon import targets_never_due
 from plazo.policy.load import parse_policy
 from plazo.policy.promises import PauseRule, StopRule, TargetRule
 from plazo.policy.rules import Count, Line, Section
@@ -60,4 +60,4 @@ def agreed_faults(policy: Policy, agreed: Mapping[str, Any], *, now: datetime) -
     if whole is None or faults:
         return faults
     own = whole.targets[: len(agreed.get("targets", ()))]
-    return list(never_due(whole.model_copy(update={"targets": own}), now=now))
+    return list(targets_never_due(whole.model_copy(update={"targets": own}), now=now))

@@ -12,7 +12,7 @@ from plazo.kernel.kept import Kept
 from plazo.policy.clauses import clauses_of
 from plazo.policy.document import CUSTOMER, Policy
 from plazo.policy.facts import Fact
-from plazo.policy.horizon import never_due
+from plazo.policy.horizon import never_due, uncountable
 from plazo.policy.load import load_with_lines
 from plazo.policy.promises import TARGET_KINDS, PauseRule, StopRule
 from plazo.policy.read_yaml import Parsed
@@ -20,7 +20,7 @@ from plazo.policy.references import check_references, facts_of, used_names
 from plazo.policy.rules import Rule
 from plazo.policy.tables import Examination, describe, examine
 
-FindingKind = Literal["reference", "gap", "unreached", "never_due", "unused", "uncited", "reading"]
+FindingKind = Literal["reference", "gap", "unreached", "never_due", "uncountable", "unused", "uncited", "reading"]
 _SHOWN_GAPS = 10
 
 
@@ -45,6 +45,7 @@ def _check_words(policy: Policy, *, line_of: Callable[[str], int | None] | None)
     data = policy.model_dump(mode="json")
     findings = [
         *(Finding("reference", "error", fault.pointer, fault.message) for fault in check_references(data)),
+        *(Finding("uncountable", "error", fault.pointer, fault.message) for fault in uncountable(policy)),
         *_check_tables(policy, facts_of(data)),
         *_find_unused(data),
         *_find_uncited(policy.clauses, data),

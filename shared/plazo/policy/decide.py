@@ -57,6 +57,17 @@ class Place:
     holiday_layer: str | None = None
 
 
+def place_of(policy: Policy, *, timezone: str | None, region: str | None) -> Place | None:
+    """Say where a customer is, as a policy sees it; None for one of whom neither zone nor region is known. EXP-16
+
+    Without a zone of its own the customer is in the policy's. A region that the policy has no holidays for has none:
+    the customer may be under another policy that does.
+    """
+    if timezone is None and region is None:
+        return None
+    return Place(timezone or policy.timezone, region if region in policy.holidays else None)
+
+
 def matches(when: Mapping[str, Any], facts: Facts) -> bool:
     """Tell whether every condition holds. A fact that is absent never meets a condition on it."""
     for name, condition in when.items():
@@ -102,12 +113,39 @@ def first_for_kind(rules: Sequence[KindRule], kind: ClockKind, facts: Facts) -> 
 
 
 def rule_against_unauthorized(policy: Policy, facts: Facts) -> AcceptanceRule | None:
-    """Find the rule that takes nothing from who is not authorized, where it is taken from who is. EXP-01"""
-    refused = first_match(policy.intake.acceptance, {**facts, "authorized": False})
-    if refused is None or refused.rule.accept is True:
+    """Find the rule that takes nothing from who is not authorized, where it is taken from who is. EXP-01
+
+    By the channel of `facts`, or else by the portal's, or else by mail's rule: a channel that anybody may use, as
+    monitoring does, or that the policy does not offer gives nobody a right.
+    """
+    return _rule_against(policy, facts, lacking="authorized")
+
+
+def rule_against_unordered(policy: Policy, facts: Facts) -> AcceptanceRule | None:
+    """Find the rule that takes no request without a purchase order, where it is taken with one. PRO-05
+
+    A ticket that is there already is an order for itself alone. Where the channel of `facts` takes nothing either way,
+    the portal's or mail's rule says whether an order is needed.
+    """
+    asked = {**facts, "existing_ticket": False}
+    found = first_match(policy.intake.acceptance, asked)
+    if facts.get("purchase_order") is True or found is None or found.rule.accept is True:
         return None
-    taken = first_match(policy.intake.acceptance, {**facts, "authorized": True})
-    return refused.rule if taken is None or taken.rule.accept is True else None
+    return _rule_against(policy, asked, lacking="purchase_order")
+
+
+def _rule_against(policy: Policy, facts: Facts, *, lacking: str) -> AcceptanceRule | None:
+    """Find the rule that refuses for want of one fact alone, by the first channel that has such a rule."""
+    rules = policy.intake.acceptance
+    for channel in dict.fromkeys((facts.get("channel"), "portal", "email")):
+        asked = {**facts, "channel": channel}
+        refused = first_match(rules, {**asked, lacking: False})
+        if refused is None or refused.rule.accept is True:
+            continue
+        taken = first_match(rules, {**asked, lacking: True})
+        if taken is None or taken.rule.accept is True:
+            return refused.rule
+    return None
 
 
 def is_met_by(policy: Policy, kind: ClockKind, facts: Facts) -> bool:

@@ -1,13 +1,13 @@
-"""Targets that no instant ends: promised in a calendar that does not hold that much time before its years are over."""
+"""Times that no instant ends: given in a calendar that does not hold that much before its years are over."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import chain
 
 from plazo.calendar import Calendar, HolidayLayer, NeverDue, Target, TargetKind, compile_calendar, parse_calendar
 from plazo.calendar import parse_target as read_target
-from plazo.calendar.zone import first_reading, load_zone
 from plazo.kernel.errors import Fault
-from plazo.kernel.time import LAST_YEAR, from_micros
+from plazo.kernel.time import FIRST_YEAR, LAST_YEAR
 from plazo.policy.decide import calendar_entry, calendar_form, calendar_of
 from plazo.policy.document import Policy
 from plazo.policy.promises import TARGET_KINDS, TargetRule
@@ -18,29 +18,54 @@ _LATEST = datetime(LAST_YEAR - 99, 1, 1, tzinfo=UTC)
 _PLAIN_WEEKS = 1000
 # To count to the last year takes some hundredths of a second.
 _MOST_TRIALS = 20
+# What the database counts balances in, and how many months there are to grant.
+_LARGEST = 2**63 - 1
+_MONTHS = 12 * (LAST_YEAR + 1 - FIRST_YEAR)
 
 
 def never_due(policy: Policy, *, now: datetime) -> Iterator[Fault]:
-    """List the targets that are never due, counted from `now`: no ticket under the policy could keep or break them.
+    """List the targets, steps, waits and quiet hours that are never due or over, counted from `now`.
 
-    `now` is the present of whoever publishes; a calendar that takes effect later is counted from there. A calendar of
-    the customer's place is that of a customer without one.
+    So are those of a calendar that takes effect neither with the policy nor by now. `now` is the present of whoever
+    publishes. A calendar of the customer's place is that of a customer without one.
     """
+    return _tried(policy, chain(_targets(policy.targets), _others(policy)), now=now)
+
+
+def targets_never_due(policy: Policy, *, now: datetime) -> Iterator[Fault]:
+    """List the targets of :func:`never_due` alone."""
+    return _tried(policy, _targets(policy.targets), now=now)
+
+
+def uncountable(policy: Policy) -> Iterator[Fault]:
+    """List the allotments that a contract could be granted so often that its balance is beyond counting."""
+    account = policy.billing.account
+    minutes = account.unit_minutes if account is not None and account.unit == "workday" else 60
+    most = _LARGEST // (minutes * _MONTHS)
+    for index, allotment in enumerate(policy.billing.allotments):
+        if allotment.amount > most:
+            message = (
+                f"{allotment.amount} a month, of {minutes} minutes each, can not be counted; expected at most {most}"
+            )
+            yield Fault(f"/billing/allotments/{index}/amount", message)
+
+
+def _tried(policy: Policy, lengths: Iterable[tuple[str, str, str]], *, now: datetime) -> Iterator[Fault]:
     layers = {name: HolidayLayer(name, layer.source, {}) for name, layer in policy.holidays.items()}
     calendars: dict[str, Calendar] = {}
     found: dict[tuple[str, str], str | None] = {}
     trials = 0
-    for pointer, name, text in _targets(policy.targets):
+    for pointer, name, text in lengths:
         if (name, text) not in found:
             target = read_target(text)
             if name not in calendars:
                 calendars[name] = _plain_calendar(policy, name, layers)
-            if target.kind is TargetKind.DAYS or _is_plainly_held(target, calendars[name]):
+            if (late := _late_start(policy, name, calendars[name], now=now)) is not None:
+                found[name, text] = late
+            elif target.kind is TargetKind.DAYS or _is_plainly_held(target, calendars[name]):
                 found[name, text] = None
             elif trials == _MOST_TRIALS:
-                yield Fault(
-                    "/targets", f"more than {_MOST_TRIALS} targets take years of their calendars; expected less"
-                )
+                yield Fault(pointer, f"more than {_MOST_TRIALS} times take years of their calendars; expected less")
                 return
             else:
                 trials += 1
@@ -54,6 +79,30 @@ def _targets(rules: tuple[TargetRule, ...]) -> Iterator[tuple[str, str, str]]:
         for kind in TARGET_KINDS:
             if (text := rule.target(kind)) is not None and rule.calendar is not None:
                 yield f"/targets/{index}/{kind}", rule.calendar, text
+
+
+def _others(policy: Policy) -> Iterator[tuple[str, str, str]]:
+    """Give what else has a time in a calendar. Quiet hours are over with the first second of theirs."""
+    for index, rule in enumerate(policy.escalation.matrix):
+        for number, step in enumerate(rule.steps):
+            if step.calendar is not None:
+                yield f"/escalation/matrix/{index}/steps/{number}/after", step.calendar, step.after
+    for name, channel in policy.channels.items():
+        if channel.quiet is not None:
+            yield f"/channels/{name}/quiet/calendar", channel.quiet.calendar, "1s"
+    lifecycle = policy.lifecycle
+    if lifecycle and (abandonment := lifecycle.abandonment):
+        yield "/lifecycle/abandonment/wait", abandonment.calendar, abandonment.wait
+    if lifecycle and (reopening := lifecycle.reopening) and reopening.calendar and reopening.window:
+        yield "/lifecycle/reopening/window", reopening.calendar, reopening.window
+
+
+def _late_start(policy: Policy, name: str, calendar: Calendar, *, now: datetime) -> str | None:
+    """Say that a calendar is not in force when the policy is; None if it is, or has come to be since."""
+    in_force = calendar.versions[0].effective_from
+    if in_force is None or in_force <= policy.effective_from or compile_calendar(calendar).is_in_force(now):
+        return None
+    return f"calendar {name!r} takes effect on {in_force}: expected one in force from {policy.effective_from}, as this"
 
 
 def _plain_calendar(policy: Policy, name: str, layers: dict[str, HolidayLayer]) -> Calendar:
@@ -77,13 +126,8 @@ def _is_plainly_held(target: Target, calendar: Calendar) -> bool:
 
 def _complaint(policy: Policy, name: str, target: Target, *, now: datetime) -> str | None:
     """Say that a target is never due, by counting; None if it is."""
-    calendar = calendar_of(policy, name)
-    in_force = calendar.versions[0].effective_from
-    start = min(now, _LATEST)
-    if in_force is not None:
-        start = max(start, from_micros(first_reading(load_zone(calendar.timezone), in_force)))
     try:
-        compile_calendar(calendar).due(start, target)
+        compile_calendar(calendar_of(policy, name)).due(min(now, _LATEST), target)
     except NeverDue as never:
         return f"{target} of calendar {name!r} is never due: {never}; expected a time that it holds"
     return None

@@ -16,7 +16,7 @@ from plazo.runtime.idempotency import MAX_LENGTH, IdempotencyClaim, request_hash
 from plazo.runtime.identity import Forbidden, Principal, Role, Unauthenticated
 from plazo.runtime.parameters import check_query
 from plazo.runtime.service import Runtime
-from plazo.runtime.unit_of_work import Cause, Claim, UnitOfWork
+from plazo.runtime.unit_of_work import Cause, Check, Claim, UnitOfWork
 
 _WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})\b")
 _LONGEST_WAIT_SECONDS = 30
@@ -40,7 +40,8 @@ def runtime_of(request: Request) -> Runtime:
 class Call:
     """An authenticated request. `now` is the present of the caller's desk.
 
-    `is_recorded` says that its effect is an administrative act; `reads_body` that its body is at hand.
+    `is_recorded` says that its effect is an administrative act; `reads_body` that its body is at hand. `check` looks,
+    just before its effect is committed, whether it was begun with what still holds.
     """
 
     principal: Principal
@@ -53,6 +54,7 @@ class Call:
     wait_seconds: int
     is_recorded: bool = False
     reads_body: bool = True
+    check: Check | None = None
 
     @property
     def desk_id(self) -> UUID:
@@ -81,6 +83,7 @@ class Call:
             now=self.now,
             cause=Cause(traceparent=self.request.headers.get("traceparent")),
             claim=claim,
+            check=self.check,
         )
 
     def hold_stream(self) -> None:

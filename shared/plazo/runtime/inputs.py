@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated, Any, Self
+from unicodedata import category
 
 from pydantic import (
     AfterValidator,
@@ -52,6 +53,11 @@ def _refuse_nul(text: str) -> str:
     if "\x00" in text:
         raise ValueError("must not contain the character U+0000")
     return text
+
+
+def is_one_line(text: str) -> bool:
+    """Tell whether a text is one line that shows as it is: no control characters, no halves of characters."""
+    return not any(category(one) in ("Cc", "Cs", "Zl", "Zp") for one in text)
 
 
 def _read_instant(value: Any) -> datetime:

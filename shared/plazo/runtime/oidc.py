@@ -19,6 +19,7 @@ from joserfc import jwk, jws, jwt
 from joserfc.errors import JoseError
 
 from plazo.kernel.errors import Kind, PlazoError
+from plazo.runtime.inputs import is_one_line
 from plazo.runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -58,6 +59,7 @@ class TokenRules:
     role_claim: str = "plazo_role"
     customer_claim: str = "plazo_customer"
     contact_claim: str = "plazo_contact"
+    name_claims: tuple[str, ...] = ("name", "email")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +202,8 @@ class AccessTokens:
 
     def _read(self, claims: dict[str, Any]) -> Claims:
         rules, subject = self._rules, claims["sub"]
-        if not 1 <= len(subject) <= _LONGEST_SUBJECT or "\x00" in subject:
-            raise TokenRefused(f"sub: expected 1 to {_LONGEST_SUBJECT} characters")
+        if not 1 <= len(subject) <= _LONGEST_SUBJECT or not is_one_line(subject):
+            raise TokenRefused(f"sub: expected 1 to {_LONGEST_SUBJECT} characters, none of them a control character")
         desk_id = _id_of(claims, rules.desk_claim)
         if desk_id is None:
             raise TokenRefused(f"the claim {rules.desk_claim} is missing: the desk it is for")
@@ -211,16 +213,22 @@ class AccessTokens:
             expires_at = datetime.fromtimestamp(claims["exp"], tz=UTC)
         except (OverflowError, OSError, ValueError) as error:
             raise TokenRefused("exp: expected an instant") from error
-        label = next((claims[name] for name in ("name", "email") if isinstance(claims.get(name), str)), subject)
+        named_by = next((name for name in rules.name_claims if _is_name(claims.get(name))), "sub")
+        if not is_one_line(claims[named_by]):
+            raise TokenRefused(f"the claim {named_by}: expected one line, without control characters")
         return Claims(
             subject=subject,
-            label=label.replace("\x00", "")[:_LONGEST_SUBJECT],
+            label=claims[named_by][:_LONGEST_SUBJECT],
             desk_id=desk_id,
             roles=tuple(one for one in roles if isinstance(one, str)),
             customer_id=_id_of(claims, rules.customer_claim),
             contact_id=_id_of(claims, rules.contact_claim),
             expires_at=expires_at,
         )
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
 def _id_of(claims: dict[str, Any], name: str) -> UUID | None:
@@ -253,5 +261,6 @@ def access_tokens(settings: Settings) -> AccessTokens | None:
         role_claim=settings.oidc_role_claim,
         customer_claim=settings.oidc_customer_claim,
         contact_claim=settings.oidc_contact_claim,
+        name_claims=tuple(settings.oidc_name_claim.replace(",", " ").split()),
     )
     return AccessTokens(rules)

@@ -117,7 +117,8 @@ def page() -> str:
         parts += [_line(rule) for rule in rules_of(service)]
     parts.append(
         "\nBeside these every service serves its documentation to anybody: `/docs`, its files, and `/openapi.json`; "
-        "nothing of any desk is in them.\n"
+        "nothing of any desk is in them. `/metrics` is for who reaches a service itself; the gateway shows it to its "
+        "own machine alone.\n"
     )
     return "\n".join(parts)
 

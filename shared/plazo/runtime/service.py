@@ -28,7 +28,7 @@ from plazo.runtime.relay import Relay
 from plazo.runtime.schema import NotMigrated, require_migrated
 from plazo.runtime.settings import Settings
 from plazo.runtime.settlement import Settlement
-from plazo.runtime.unit_of_work import Cause, Claim, SystemWork, UnitOfWork, Witness
+from plazo.runtime.unit_of_work import Cause, Check, Claim, SystemWork, UnitOfWork, Witness
 from plazo.runtime.wake import Wake
 
 log = structlog.get_logger(__name__)
@@ -105,7 +105,13 @@ class Runtime:
         }
 
     def unit_of_work(
-        self, *, desk_id: UUID, now: datetime, cause: Cause | None = None, claim: Claim | None = None
+        self,
+        *,
+        desk_id: UUID,
+        now: datetime,
+        cause: Cause | None = None,
+        claim: Claim | None = None,
+        check: Check | None = None,
     ) -> UnitOfWork:
         """Return a unit of work of this service for a desk."""
         return UnitOfWork(
@@ -115,6 +121,7 @@ class Runtime:
             now=now,
             cause=cause or Cause(),
             claim=claim,
+            check=check,
             outbox_wake=self.outbox_wake,
             witness=self.service.witness,
         )

@@ -108,6 +108,11 @@ class Settings(BaseSettings):
     oidc_role_claim: str = Field(default="plazo_role", description="the claim that names the role, one or a list")
     oidc_customer_claim: str = Field(default="plazo_customer", description="the claim of a requester's customer id")
     oidc_contact_claim: str = Field(default="plazo_contact", description="the claim of a requester's contact id")
+    oidc_name_claim: str = Field(
+        default="name,email",
+        description="the claims that name a person, with commas: the first that a token has, else its subject; "
+        "secrets are shown to the agent so named, so the provider lets nobody choose them",
+    )
     requests_per_second_of_key: int = Field(
         default=300, ge=1, description="requests of one caller that a process answers a second, in the long run"
     )

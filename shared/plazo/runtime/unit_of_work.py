@@ -107,6 +107,19 @@ class Transaction:
             )
         )
 
+    @asynccontextmanager
+    async def undoing(self) -> AsyncIterator[None]:
+        """Undo what the block wrote and announced if it raises; the transaction goes on from before it."""
+        announced, calls = len(self._events), len(self._after_commit)
+        await self.connection.execute("SAVEPOINT undoing")
+        try:
+            yield
+        except Exception:  # what ends the task ends the transaction too
+            await self.connection.execute("ROLLBACK TO SAVEPOINT undoing; RELEASE SAVEPOINT undoing")
+            del self._events[announced:], self._after_commit[calls:]
+            raise
+        await self.connection.execute("RELEASE SAVEPOINT undoing")
+
     @property
     def emitted(self) -> tuple[Envelope, ...]:
         """What has been announced so far in this transaction."""
@@ -116,6 +129,9 @@ class Transaction:
 #: Sees, just before the commit, the event that takes effect in a transaction and those it announces; returns whether
 #: it left work for the loops of the process.
 Witness = Callable[[Transaction, Sequence[Envelope]], Awaitable[bool]]
+
+#: Looks, just before the commit, whether what the transaction was begun with still holds; what it raises undoes all.
+Check = Callable[[Transaction], Awaitable[None]]
 
 
 class UnitOfWork:
@@ -134,6 +150,7 @@ class UnitOfWork:
         now: datetime,
         cause: Cause,
         claim: Claim | None = None,
+        check: Check | None = None,
         outbox_wake: Wake | None = None,
         witness: Witness | None = None,
         received: Envelope | None = None,
@@ -145,6 +162,7 @@ class UnitOfWork:
         self._producer = producer
         self._cause = cause
         self._claim = claim
+        self._check = check
         self._outbox_wake = outbox_wake
         self._witness = witness
         self._received = () if received is None else (received,)
@@ -172,6 +190,8 @@ class UnitOfWork:
                 if self._claim is not None:
                     await self._claim.claim(tx)
                 yield tx
+                if self._check is not None:
+                    await self._check(tx)
                 if self._claim is not None:
                     await self._claim.settle(tx)
                 if tx.emitted:

@@ -1,5 +1,6 @@
 """The HTTP side of a service: the app, its error answers, and what every service answers beside its own routes."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -80,7 +81,10 @@ async def readyz(request: Request) -> JSONResponse:
 
 @health.get("/metrics", include_in_schema=False)
 async def prometheus() -> Response:
-    """Return the metrics of this process in Prometheus' text format."""
+    """Return the metrics of this process in Prometheus' text format.
+
+    The gateway shows them to its own machine alone.
+    """
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -144,9 +148,31 @@ def _on_replayed(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse(error.answer, status_code=error.status, headers={"Idempotency-Replayed": "true"})
 
 
+class _Document:
+    """The OpenAPI document as it is sent. Making it takes a second, once, in a thread: no other request waits."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._making: asyncio.Future[bytes] | None = None
+
+    async def read(self) -> bytes:
+        """Return the document, made for who asks first; who goes away meanwhile does not end it for the others."""
+        if self._making is None:
+            self._making = asyncio.ensure_future(asyncio.to_thread(self._make))
+        return await asyncio.shield(self._making)
+
+    def _make(self) -> bytes:
+        return bytes(JSONResponse(self._app.openapi()).body)
+
+
 def _add_documentation(app: FastAPI) -> None:
     """Serve the API's documentation from this process: it must work where nothing else can be reached."""
     app.mount("/docs/static", StaticFiles(packages=[("fastapi_swagger", "resources")]), name="docs-static")
+    document = _Document(app)
+
+    @app.api_route("/openapi.json", methods=["GET", "HEAD"], include_in_schema=False)
+    async def openapi() -> Response:
+        return Response(await document.read(), media_type="application/json")
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
@@ -196,6 +222,7 @@ def create_app(service: Service, *, settings: Settings | None = None, clock: Clo
         description=service.description,
         version=version("plazo"),
         lifespan=lifespan,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # it would send people past the gateway's prefix

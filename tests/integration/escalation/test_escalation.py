@@ -2,17 +2,22 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import pytest
+from harness import Client
 from integration.escalation.alone import MONDAY, Alone, Desk, shipped
 
 from escalation.timers.watchdog import OVERDUE, look
 from plazo.events import sla_clock, tickets
 from plazo.events.envelope import Event
+from plazo.events.ticket_dossier import ContactErased
+from plazo.events.ticket_intake import ContactRegistered
+from plazo.kernel.ids import new_id
 from plazo.kernel.time import format_instant
 from plazo.policy.handling import Escalation, EscalationRule, EscalationStep
+from plazo.runtime.identity import new_key
 from plazo.runtime.inbox import NotYet
 
 DUE = MONDAY + timedelta(hours=1)
@@ -245,7 +250,7 @@ class TestStop:
         noticed = await own_desk.clients["agent"].ok("POST", path)
         again = await own_desk.admin.ok("POST", path)
 
-        assert noticed["acknowledged_by"] == again["acknowledged_by"] == "agent"
+        assert noticed["acknowledged_by"] == again["acknowledged_by"] == "agent: agent"
         assert [step["state"] for step in noticed["steps"]] == ["fired", "skipped", "skipped"]
         assert noticed["state"] == "completed"
         assert len(await own_desk.events("timer.withdrawn.v1", about=ticket)) == 1
@@ -330,6 +335,36 @@ class TestRequest:
             403, "POST", "/v1/escalations", json={"ticket_id": str(ticket), "trigger": "agent_request"}
         )
 
+    async def test_tells_a_customer_neither_who_of_the_desk_acts_nor_why(self, own_desk: Desk) -> None:
+        await own_desk.agent("ana", "support", email="ana.privada@example.com")
+        await own_desk.agent("petra", roles=["project_manager"])
+        ticket = await own_desk.ticket("prodequa", {"plan_in_force": True})
+        request = {"ticket_id": str(ticket), "trigger": "customer_request"}
+        headers = {"Idempotency-Key": "two"}
+
+        staffs = await own_desk.clients["agent"].ok(
+            "POST", "/v1/escalations", json=request | {"reason": "marca-motivo"}
+        )
+        answers = [
+            await own_desk.clients["requester"].ok(
+                "POST", "/v1/escalations", json=request | {"reason": "ya"}, headers=headers
+            )
+            for _ in range(2)
+        ]
+
+        assert (staffs["requested_by"], staffs["reason"]) == ("agent: agent", "marca-motivo")
+        assert staffs["steps"][0]["notified"][0]["address"] == "ana.privada@example.com"
+        (own, again) = answers
+        assert own == again
+        assert [(step["to_role"], step["state"]) for step in own["steps"]] == [
+            ("consultant", "fired"),
+            ("project_manager", "fired"),
+        ]
+        assert all(step["fired_at"] for step in own["steps"])
+        for untold in ("marca-motivo", "@example.com", "agent"):
+            assert untold not in str(own)
+        assert {own["requested_by"], own["acknowledged_by"]} == {None}
+
     async def test_takes_one_step_for_one_key(self, own_desk: Desk) -> None:
         ticket = await own_desk.ticket("prodequa")
         request = {"ticket_id": str(ticket), "trigger": "customer_request"}
@@ -353,6 +388,94 @@ class TestRequest:
 
         assert [step["state"] for step in anew["steps"]] == ["fired", "planned"]
         assert [one["state"] for one in await own_desk.escalations(ticket)] == ["stopped", "running"]
+
+
+class TestWhoMayAsk:
+    """EXP-01: the customer's administrator, or someone it authorized, escalates as it opens and answers."""
+
+    async def test_is_who_may_answer_the_ticket(self, own_desk: Desk) -> None:
+        ticket = await own_desk.ticket("expande", {"channel": "portal"})
+        contact_id = new_id()
+        luis = await key_of(own_desk, contact_id)
+
+        async def asked(by: Client) -> dict[str, Any] | None:
+            """Ask without the reason that the step needs: who may is told that."""
+            request = {"ticket_id": str(ticket), "trigger": "customer_request"}
+            answer = await by.post("/v1/escalations", json=request)
+            assert answer.status_code in (403, 422), answer.text
+            return answer.json() if answer.status_code == 403 else None
+
+        assert await asked(luis) is None, "nothing is known of him, but that he has a key"
+        await register(own_desk, contact_id, authorized=True)
+        assert await asked(luis) is None
+        await register(own_desk, contact_id, authorized=False)
+        refused = await asked(luis)
+        assert refused is not None
+        assert (refused["type"], refused["clause"]) == ("urn:plazo:problem:contact-not-authorized", "EXP-01")
+        assert refused["detail"] == "Solo el administrador del cliente, o quien él autorice, puede abrir incidencias."
+        for other in ("requester", "agent"):
+            assert await asked(own_desk.clients[other]) is None, other
+        await register(own_desk, contact_id, authorized=False, role="administrator")
+        assert await asked(luis) is None
+        erased = ContactErased(contact_id=contact_id, customer_id=own_desk.customer_id, tickets=())
+        await own_desk.hear(erased, about=contact_id)
+        assert await asked(await key_of(own_desk, contact_id)) is not None, "with whatever key, once it is forgotten"
+
+    async def test_is_nobody_of_another_customer(self, own_desk: Desk) -> None:
+        ticket = await own_desk.ticket("expande", {"channel": "portal"})
+        contact_id = new_id()
+        await register(own_desk, contact_id, authorized=True, customer_id=new_id())
+        stranger = await key_of(own_desk, contact_id)
+        request = {"ticket_id": str(ticket), "trigger": "customer_request", "reason": "x"}
+
+        problem = await stranger.refused(403, "POST", "/v1/escalations", json=request)
+
+        assert problem["type"] == "urn:plazo:problem:contact-not-authorized"
+
+    async def test_is_anybody_where_the_contract_does_not_say(self, own_desk: Desk) -> None:
+        ticket = await own_desk.ticket("prodequa", {"channel": "email"})
+        contact_id = new_id()
+        await register(own_desk, contact_id, authorized=False)
+        luis = await key_of(own_desk, contact_id)
+
+        await luis.ok("POST", "/v1/escalations", json={"ticket_id": str(ticket), "trigger": "customer_request"})
+
+
+async def key_of(desk: Desk, contact_id: UUID) -> Client:
+    """Issue a key of a person of the desk's customer."""
+    made = new_key()
+    key = tickets.KeyCopy(
+        key_id=made.key_id,
+        secret_hash=made.secret_hash,
+        role="requester",
+        label="Luis",
+        customer_id=desk.customer_id,
+        contact_id=contact_id,
+    )
+    await desk.hear(tickets.KeyIssued(key=key), about=desk.desk_id)
+    return desk.alone.client(made.token)
+
+
+async def register(
+    desk: Desk,
+    contact_id: UUID,
+    *,
+    authorized: bool,
+    role: Literal["administrator", "member"] = "member",
+    customer_id: UUID | None = None,
+) -> None:
+    """Say what is known of a person, of the desk's customer unless told."""
+    event = ContactRegistered(
+        contact_id=contact_id,
+        customer_id=customer_id or desk.customer_id,
+        contact_name="Luis",
+        emails=("luis@example.com",),
+        phone=None,
+        language=None,
+        role=role,
+        authorized=authorized,
+    )
+    await desk.hear(event, about=contact_id)
 
 
 class TestUnacknowledged:

@@ -13,7 +13,7 @@ from plazo.events.ticket_intake import ContactRegistered, RequestQuarantined, Re
 from plazo.events.ticket_life import ContactAttempted, VendorAnswered
 from plazo.kernel.ids import new_id
 from plazo.policy.handling import NotificationRule
-from plazo.runtime.inbox import NotYet
+from plazo.runtime.inbox import Ahead, NotYet
 
 LATER = MONDAY + timedelta(hours=1)
 
@@ -322,6 +322,20 @@ class TestBalance:
 
 
 class TestContacts:
+    async def test_an_erasure_waits_for_what_was_said_before_it(self, own_desk: Desk) -> None:
+        ticket = await own_desk.ticket("expande")
+        erased = ContactErased(
+            contact_id=new_id(), customer_id=own_desk.customer_id, tickets=(ticket,), announced={ticket: 2}
+        )
+        envelope = own_desk.alone.envelope(erased, desk_id=own_desk.desk_id, about=erased.contact_id, at=MONDAY)
+
+        with pytest.raises(Ahead, match=f"event 2 of tickets about {ticket}"):
+            await own_desk.alone.handle(envelope)
+        await own_desk.hear(tickets.CustomerReplied(channel="email", by="requester: Ana"), about=ticket)
+        await own_desk.alone.handle(envelope)
+
+        assert {one["subject"] for one in await own_desk.messages(ticket)} == {"[erased]"}
+
     async def test_administrators_are_told_and_what_is_erased_is_not_kept(self, own_desk: Desk) -> None:
         eva = ContactRegistered(
             contact_id=new_id(),

@@ -1,10 +1,13 @@
 """Escalation among the other services: time is sla-clock's, tickets are tickets'."""
 
 from typing import Any
+from uuid import UUID
 
-from harness import DeskUnderTest
+import asyncpg
+from harness import DeskUnderTest, eventually
 from mails import post, write
 
+from escalation.repository.askers import forget_passed_over
 from plazo.policies import policy_text
 
 
@@ -124,3 +127,44 @@ async def test_a_step_raises_the_severity_tells_the_customer_and_is_acknowledged
     assert (await desk.admin.ok("GET", path))["acknowledged_by"] is None
     assert (await reply("mara@example.com"))["reason"] == "answer_to_notice"
     assert (await desk.admin.ok("GET", path))["acknowledged_by"] == "mara@example.com"
+
+
+async def test_who_may_not_ask_any_more_has_nothing_escalated(desk: DeskUnderTest) -> None:
+    """EXP-01."""
+    await desk.publish("expande")
+    contract = await desk.customer("expande", plan="basic")
+    ticket = await desk.open_ticket(contract, channel="portal")
+    about = {"customer_id": contract["customer_id"], "name": "Luis", "emails": ["luis@example.com"]}
+    luis = await desk.admin.ok("POST", "/v1/contacts", json=about | {"authorized": True})
+    his = await desk.key("requester", contact_id=luis["contact_id"])
+    # Without the reason that the step needs, so that who may ask is told that and the ticket stays where it is.
+    request = {"ticket_id": ticket["ticket_id"], "trigger": "customer_request"}
+
+    await his.refused(422, "POST", "/v1/escalations", json=request)
+    await desk.admin.ok("POST", f"/v1/contacts/{luis['contact_id']}/withdrawals", json={})
+    await desk.settled()
+    problem = await his.refused(403, "POST", "/v1/escalations", json=request)
+    reply = await his.refused(403, "POST", f"/v1/tickets/{ticket['ticket_id']}/replies", json={"text": "sí"})
+    assert problem["type"] == "urn:plazo:problem:contact-not-authorized"
+    assert [problem[name] for name in ("type", "detail", "clause")] == [
+        reply[name] for name in ("type", "detail", "clause")
+    ]
+    customers = await desk.key("requester", customer_id=contract["customer_id"])
+    await customers.ok("POST", "/v1/escalations", json=request | {"reason": "no avanza"})
+
+    # A version of this service that kept only administrators had passed over what was announced of the others.
+    runtime = desk.house.runtime("escalation")
+    await runtime.database.system.execute("DELETE FROM asker WHERE contact_id = $1", UUID(luis["contact_id"]))
+    await his.refused(422, "POST", "/v1/escalations", json=request)
+    assert await forget_passed_over(runtime.database.system) >= 1
+    missed = runtime.consumers["tickets"].missed
+    assert missed is not None
+    missed._compare_at = 0.0
+
+    async def is_known() -> list[asyncpg.Record]:
+        return await desk.house.fetch("escalation", "SELECT FROM asker WHERE contact_id = $1", UUID(luis["contact_id"]))
+
+    await eventually(is_known)
+    await desk.settled()
+    await his.refused(403, "POST", "/v1/escalations", json=request)
+    assert await forget_passed_over(runtime.database.system) == 0

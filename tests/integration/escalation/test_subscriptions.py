@@ -18,7 +18,7 @@ from escalation.timers.posting import Poster
 from escalation.timers.webhooks import WebhookPost
 from escalation.usecases import posting
 from escalation.usecases.posting import LEASE
-from plazo.events import billing, sla_clock, tickets
+from plazo.events import billing, sla_clock, ticket_life, tickets
 from plazo.kernel.ids import new_id
 from plazo.runtime.inbox import NotYet
 from plazo.runtime.unit_of_work import SystemWork
@@ -147,6 +147,26 @@ class TestPosting:
         # opened, assigned, the receipt
         await settled(own_desk, made, "delivered", "delivered", "delivered")
         assert {one["about"] for one in partner.bodies} == {str(mine)}
+
+    async def test_tells_of_a_link_to_another_customer_s_ticket_whoever_may_know_of_both(
+        self, own_desk: Desk, partner: Partner
+    ) -> None:
+        other_customer, other = new_id(), new_id()
+        one, both, everyone = [
+            await subscribe(own_desk, partner, "ticket.linked", customers=customers)
+            for customers in ([str(own_desk.customer_id)], [str(own_desk.customer_id), str(other_customer)], [])
+        ]
+        ticket = await own_desk.ticket("ireo")
+        linked = ticket_life.TicketLinked(other_id=other, other_number="IRE-7", kind="related", by="agent: Eva")
+
+        foreign = await own_desk.hear(
+            linked.model_copy(update={"other_customer_id": other_customer}), about=ticket, at=LATER
+        )
+        own = await own_desk.hear(linked, about=ticket, at=LATER)
+
+        for subscription, events in ((one, [own]), (both, [foreign, own]), (everyone, [foreign, own])):
+            told = [delivery["event_id"] for delivery in await deliveries(own_desk, subscription)]
+            assert told == [str(event.id) for event in events]
 
     async def test_waits_for_the_opening_of_a_ticket_that_another_service_speaks_of_first(
         self, own_desk: Desk, partner: Partner

@@ -36,11 +36,13 @@ class Place:
 
 
 @pytest.fixture
-async def place(annex: Annex) -> AsyncIterator[Place]:
-    """The desk of a service whose people come with tokens."""
+async def place(annex: Annex, request: pytest.FixtureRequest) -> AsyncIterator[Place]:
+    """The desk of a service whose people come with tokens; a parameter has further settings."""
     async with running_provider() as provider:
         provider.now = SystemClock().now()
-        settings = annex.settings.model_copy(update={"oidc_issuer": provider.issuer, "oidc_audience": AUDIENCE})
+        further = getattr(request, "param", {})
+        accepted = {"oidc_issuer": provider.issuer, "oidc_audience": AUDIENCE}
+        settings = annex.settings.model_copy(update=accepted | further)
         routers = (desk_routes.router, ticket_routes.router)
         service = Service(name="tickets", title="x", description="", routers=routers, handlers={})
         app = create_app(service, settings=settings)
@@ -65,6 +67,15 @@ async def test_what_an_administrator_does_by_token_is_on_record(place: Place):
     assert (act["role"], act["label"], act["key_id"]) == ("administrator", "Ana", "oidc:ana-7")
 
 
+@pytest.mark.parametrize("place", [{"oidc_name_claim": "upn, email"}], indirect=True)
+async def test_a_setting_says_which_claim_names_a_person(place: Place):
+    for claims in ({"upn": "ana@house"}, {"email": "ana@example.com"}, {}):
+        boss = place.token(plazo_role="administrator", name="Marta", sub="ana-7", **claims)
+        await place.client.ok("POST", "/v1/keys", json={"role": "agent", "label": "x"}, headers=boss)
+    acts = (await place.client.ok("GET", "/v1/audit", headers=boss))["items"]
+    assert {act["label"] for act in acts} == {"ana@house", "ana@example.com", "ana-7"}
+
+
 @pytest.mark.parametrize(
     ("claims", "said"),
     [
@@ -77,6 +88,7 @@ async def test_what_an_administrator_does_by_token_is_on_record(place: Place):
         pytest.param({"plazo_role": {"agent": 1}}, "one of the roles", id="of a role that is no word"),
         pytest.param({"plazo_role": "requester"}, "customer", id="of a requester of no customer"),
         pytest.param({"exp": 1}, "expired", id="that is over"),
+        pytest.param({"name": "Ana\nagent: Eva"}, "control characters", id="that is called by two lines"),
     ],
 )
 async def test_token_that_does_not_say_enough_is_refused(place: Place, claims: dict[str, Any], said: str):

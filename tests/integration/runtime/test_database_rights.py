@@ -1,10 +1,13 @@
 """What each role of a service may do in PostgreSQL: exactly what is stated here."""
 
+from contextlib import AsyncExitStack
+
 import asyncpg
 import pytest
 from harness import House
 
 from plazo.events.envelope import SERVICES
+from plazo.runtime.settings import Settings
 
 # What only grows: rights on the table, and columns that may be changed, for the role of requests and for the system's.
 # Personal data is erased in place, and the chain of the timeline shows that and nothing else was.
@@ -20,7 +23,11 @@ ONLY_GROW = {
         "administrative_act": GROWS,
     },
     "sla_clock": {"outbox": OUTBOX, "administrative_act": GROWS},
-    "escalation": {"outbox": OUTBOX, "assignment": GROWS, "administrative_act": GROWS},
+    "escalation": {
+        "outbox": (OUTBOX[0], {"data"}, OUTBOX[2], OUTBOX[3]),
+        "assignment": GROWS,
+        "administrative_act": GROWS,
+    },
     "billing": {
         "outbox": OUTBOX,
         "ledger_entry": GROWS,
@@ -137,3 +144,76 @@ async def test_another_service_s_password_opens_nothing_here(house: House, servi
     for role in (other, f"{other}_system", f"{other}_owner"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied for database"):
             await asyncpg.connect(house.postgres.dsn(f"plazo_{service}", user=role))
+
+
+def roles_of(service: str) -> tuple[str, str, str]:
+    return service, f"{service}_system", f"{service}_owner"
+
+
+async def test_a_password_of_a_service_opens_its_own_database_alone(house: House, service: str):
+    rows = await look(
+        house,
+        service,
+        """
+        SELECT r.rolname AS role, d.datname AS database FROM pg_roles r CROSS JOIN pg_database d
+        WHERE r.rolname = ANY($1) AND d.datallowconn AND has_database_privilege(r.rolname, d.oid, 'CONNECT')
+        """,
+        roles_of(service),
+    )
+    assert [row for row in rows if not row["database"].startswith(f"plazo_{service}")] == []
+    assert {(role, f"plazo_{service}") for role in roles_of(service)} <= {tuple(row) for row in rows}
+    for role in roles_of(service):
+        for database in ("postgres", "template1"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied for database"):
+                await asyncpg.connect(house.postgres.dsn(database, user=role))
+
+
+async def test_no_role_of_a_service_makes_large_objects(house: House, service: str):
+    open_to_all = """
+        SELECT oid::regprocedure FROM pg_proc
+        WHERE proname ~ '^lo(_|read|write)' AND has_function_privilege('public', oid, 'EXECUTE')
+    """
+    assert await look(house, service, open_to_all) == []
+    for role in roles_of(service):
+        connection = await asyncpg.connect(house.postgres.dsn(f"plazo_{service}", user=role))
+        try:
+            for statement in ("SELECT lo_create(0)", "SELECT lo_from_bytea(0, 'x')", "SELECT lo_creat(-1)"):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied for function lo_"):
+                    await connection.execute(statement)
+        finally:
+            await connection.close()
+    template = await asyncpg.connect(house.postgres.dsn("template1"))
+    try:
+        assert await template.fetch(open_to_all) == []
+    finally:
+        await template.close()
+
+
+async def test_connections_are_for_three_replicas_and_those_a_broken_network_leaves(house: House, service: str):
+    rows = await look(
+        house, service, "SELECT rolname, rolconnlimit FROM pg_roles WHERE rolname = ANY($1)", roles_of(service)
+    )
+    limits = dict(map(tuple, rows))
+    pool = Settings.model_fields["database_connections"].default
+    assert limits == {service: 2 * 3 * pool, f"{service}_system": 2 * 3 * (4 + 1), f"{service}_owner": 10}
+    [(whole,)] = await look(house, service, "SELECT current_setting('max_connections')::int")
+    needed_by_the_others = (len(SERVICES) - 1) * (3 * (pool + 4 + 1) + 1)
+    assert sum(limits.values()) + needed_by_the_others < whole
+
+    async with AsyncExitStack() as stack:
+        for _ in range(limits[f"{service}_owner"]):
+            connection = await asyncpg.connect(house.postgres.dsn(f"plazo_{service}", user=f"{service}_owner"))
+            stack.push_async_callback(connection.close)
+        with pytest.raises(asyncpg.TooManyConnectionsError, match="too many connections for role"):
+            await asyncpg.connect(house.postgres.dsn(f"plazo_{service}", user=f"{service}_owner"))
+
+
+async def test_a_query_fills_no_disk(house: House, service: str):
+    for role in (service, f"{service}_system"):
+        connection = await asyncpg.connect(house.postgres.dsn(f"plazo_{service}", user=role))
+        try:
+            assert await connection.fetchval("SHOW temp_file_limit") == "1GB"
+            with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied to set parameter"):
+                await connection.execute("SET temp_file_limit = -1")
+        finally:
+            await connection.close()

@@ -227,6 +227,24 @@ class TestReach:
         await desk.admin.ok("POST", f"/v1/keys/{other['key_id']}/rotate", json={})
         await narrow.refused(404, "POST", "/v1/keys/none/rotate", json={})
 
+    async def test_wider_key_is_not_revoked(self, house: House, desk: DeskUnderTest):
+        [wide] = await desk.admin.ok("GET", "/v1/keys")
+        narrow = await desk.key("administrator", scopes=["tickets:write"])
+        body = {"role": "agent", "label": "x", "scopes": ["billing:read"]}
+        other = await desk.admin.ok("POST", "/v1/keys", json=body)
+        like = await desk.admin.ok("POST", "/v1/keys", json=body | {"scopes": ["tickets:read"]})
+        for key in (wide, other):
+            problem = await narrow.refused(403, "POST", f"/v1/keys/{key['key_id']}/revoke")
+            assert problem["type"] == "urn:plazo:problem:key-too-wide"
+        await desk.admin.ok("GET", "/v1/desk")
+        await narrow.refused(404, "POST", "/v1/keys/none/revoke")
+        await narrow.ok("POST", f"/v1/keys/{like['key_id']}/revoke")
+        await house.client(like["api_key"]).refused(401, "GET", "/v1/desk")
+        # One that is lost is ended by whoever learns of it, however long it would have been valid.
+        end = format_instant(SystemClock().now().replace(microsecond=0) + timedelta(days=1))
+        for_a_day = await desk.key("administrator", expires_at=end)
+        await for_a_day.ok("POST", f"/v1/keys/{other['key_id']}/revoke")
+
     async def test_no_key_outlives_the_one_it_comes_from(self, desk: DeskUnderTest):
         end = SystemClock().now().replace(microsecond=0) + timedelta(days=1)
         for_a_day = await desk.key("administrator", expires_at=format_instant(end))
@@ -251,8 +269,12 @@ class TestReach:
             for method, where in (("POST", "/v1/subscriptions"), ("PATCH", path)):
                 problem = await narrow.refused(403, method, where, json=body | {"events": events})
                 assert problem["type"] == "urn:plazo:problem:beyond-scopes"
+        await narrow.ok("POST", f"{path}/rotate")
         await wide.ok("PATCH", path, json={"events": ["*"]})
         await narrow.refused(403, "PATCH", path, json={"url": "https://other.example.com/"})
+        problem = await narrow.refused(403, "POST", f"{path}/rotate", json={"overlap_hours": 0})
+        assert problem["type"] == "urn:plazo:problem:beyond-scopes"
+        await wide.ok("POST", f"{path}/rotate")
 
     async def test_webhook_tells_nothing_of_secrets(self, desk: DeskUnderTest):
         for event in ("key.issued", "key.rotated", "key.revoked"):

@@ -7,6 +7,7 @@ import pytest
 from harness import DeskUnderTest
 
 from plazo.kernel.time import format_instant, parse_instant
+from plazo.policies import policy_text
 from sla_clock.usecases import answer_questions
 
 OFFICE = {
@@ -49,7 +50,7 @@ BAD = [
     pytest.param({"calendar": {"timezone": "UTC", "hours": {"mon": ["09:00-09:00"]}}}, "/calendar/hours/mon/0",
                  "no length", id="a window of no length"),
     pytest.param({"calendar": OVERLAPPING}, "/calendar/hours/mon/1", "overlaps", id="windows that overlap"),
-    pytest.param({"calendar": CROWDED}, "/calendar/hours", "at most 12 windows", id="too many windows"),
+    pytest.param({"calendar": CROWDED}, "/calendar/hours/mon", "at most 12 windows", id="too many windows"),
     pytest.param({"calendar": LATER}, "", "takes effect on 2027-01-01", id="before the first version"),
     pytest.param({"calendar": None}, "/calendar", "expected `calendar`", id="no calendar"),
     pytest.param({"calendar": {"policy": "none", "calendar": "x"}}, None, "no policy none", id="no such policy"),
@@ -249,6 +250,41 @@ async def test_hours_of_a_published_calendar(desk: DeskUnderTest, contract):
     await desk.admin.refused(
         422, "GET", "/v1/calendars/ireo/standard/hours?from=2026-01-01T00:00:00Z&until=2199-01-01T00:00:00Z"
     )
+
+
+async def test_customer_asks_about_policies_of_its_own_contracts(desk: DeskUnderTest, contract) -> None:
+    await desk.publish("smartcloud")
+    other = await desk.customer("smartcloud", plan="dedicated")
+    requester = await desk.key("requester", customer_id=contract["customer_id"])
+    span = {"from": "2026-04-30T00:00:00Z", "until": "2026-05-05T00:00:00Z"}
+    deadline = {"start": "2026-05-04T10:00:00Z", "target": "1h"}
+
+    async def asked(policy: str, calendar: str, version: str | None = None) -> set[int]:
+        """Ask by every way there is; return the statuses of the answers."""
+        named = {"policy": policy, "calendar": calendar} | ({"version": version} if version else {})
+        query = span | ({"version": version} if version else {})
+        preview = {"policy": policy, "version": version, "opened_at": "2026-05-04T10:00:00Z"}
+        batch = {"items": [deadline | {"calendar": named}]}
+        answers = [
+            await requester.post("/v1/previews", json=preview),
+            await requester.get(f"/v1/calendars/{policy}/{calendar}/hours", params=query),
+            await requester.get(f"/v1/calendars/{policy}/{calendar}.ics", params=query),
+            await requester.post("/v1/deadlines", json=deadline | {"calendar": named}),
+            await requester.post("/v1/working-times", json=span | {"calendar": named}),
+        ]
+        [item] = (await requester.ok("POST", "/v1/deadlines", json=batch))["items"]
+        return {one.status_code for one in answers} | {item.get("problem", {}).get("status", 200)}
+
+    assert await asked("ireo", "standard") == {200}
+    assert await asked("smartcloud", "elapsed") == {404}
+    assert await asked("smartcloud", "elapsed", "2024-01") == {404}
+    await desk.admin.ok("GET", "/v1/calendars/smartcloud/elapsed/hours", params=span)
+    of_it = {"customer_id": contract["customer_id"], "policy": "smartcloud", "plan": other["plan"]}
+    await desk.admin.ok("POST", "/v1/contracts", json=of_it | {"valid_from": "2020-01-01"})
+    await desk.settled()
+    assert await asked("smartcloud", "elapsed") == {200}
+    text = {"document": policy_text("prodequa"), "opened_at": "2026-05-04T10:00:00Z"}
+    await requester.ok("POST", "/v1/previews", json=text)
 
 
 async def test_faults_of_question_and_calendar_are_told_at_once(desk: DeskUnderTest) -> None:

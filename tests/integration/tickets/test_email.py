@@ -8,6 +8,11 @@ import pytest
 from harness import DeskUnderTest
 from mails import MAIL, known_contact, post, write
 
+from plazo.kernel.errors import InvalidInput
+from tickets.usecases import mail
+from tickets.usecases.changes import Change
+from tickets.usecases.replies import hear_customer
+
 
 class TestTicket:
     async def test_of_a_known_contact_opens_by_itself(self, desk: DeskUnderTest) -> None:
@@ -150,6 +155,30 @@ class TestReply:
         assert answer["outcome"] == "reply_added"
         ticket = await desk.ticket(opened)
         assert (ticket["state"], ticket["cycle"]) == ("in_progress", 2)
+
+    async def test_that_can_not_be_added_is_kept_whatever_the_reason(
+        self, desk: DeskUnderTest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What was half done by then is undone."""
+        await known_contact(desk, "ireo", plan="standard")
+        opened = await post(desk.admin, write())
+
+        def hear_half(change: Change, **said: Any) -> None:
+            hear_customer(change, **said)
+            raise InvalidInput("for a reason that nobody thought of")
+
+        monkeypatch.setattr(mail, "hear_customer", hear_half)
+        await desk.settled()
+        before = await desk.ticket(opened)
+        reply = write(message_id="two@example.com", text="Sigue", headers={"In-Reply-To": "<one@example.com>"})
+        kept = await post(desk.admin, reply)
+        assert (kept["outcome"], kept["reason"]) == ("kept", "invalid-input")
+        (waiting,) = (await desk.admin.ok("GET", "/v1/quarantine"))["items"]
+        assert waiting["request_id"] == kept["request_id"]
+        assert waiting["note"]["es"] == "for a reason that nobody thought of"
+        assert (await post(desk.admin, reply))["outcome"] == "duplicate"
+        assert await desk.house.events("tickets", desk.desk_id, "ticket.customer_replied.v1") == []
+        assert (await desk.ticket(opened))["version"] == before["version"]
 
 
 class TestAutomatic:

@@ -119,6 +119,19 @@ class TestQueue:
             await connection.close()
 
 
+async def test_a_customer_is_not_told_who_has_a_ticket_by_asking_for_it(desk: DeskUnderTest):
+    await desk.publish("expande")
+    contract = await desk.customer("expande", plan="basic")
+    await desk.open_ticket(contract)
+    mine = await desk.key("requester", customer_id=contract["customer_id"])
+    for path in ("/v1/tickets", "/v1/tickets/counts"):
+        for name in ("Marta Agente", "nadie"):
+            problem = await mine.refused(403, "GET", path, params={"assignee": name})
+            assert "assignee" in problem["detail"]
+            await desk.admin.ok("GET", path, params={"assignee": name})
+        await mine.ok("GET", path, params={"team": "x"})
+
+
 class TestSearch:
     async def test_finds_by_number_subject_and_texts_whatever_the_accents(self, desk: DeskUnderTest):
         await desk.publish("expande")

@@ -4,12 +4,19 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import AsyncIterator
+from email.message import EmailMessage
+from functools import partial
 from typing import Any
+from uuid import UUID
 
+import asyncpg
 import pytest
-from harness import Client, DeskUnderTest, House
+from harness import Client, DeskUnderTest, House, eventually
 
 VALUE = "Tr0ub4dor&3-ñandú"
+OTHER = "0tra-d1stinta"
+RAW = {"Content-Type": "message/rfc822"}
 KEPT, NAMED = "Qu3da-dicho-así", "N0mbra-un-fichero"  # whose traces stay, so that nobody else looks for them
 
 
@@ -162,6 +169,166 @@ async def test_a_missing_key_names_the_setting(
     assert "PLAZO_SECRETS_KEY" in problem["detail"]
 
 
+async def test_who_saw_it_is_told_by_the_key_too(desk: DeskUnderTest, ticket: dict[str, Any]):
+    issued = await desk.admin.ok("POST", "/v1/keys", json={"role": "agent", "label": "Luz"})
+    path = f"/v1/tickets/{ticket['ticket_id']}"
+    added = await desk.admin.ok("POST", f"{path}/secrets", json={"label": "VPN", "value": VALUE})
+    await desk.house.client(issued["api_key"]).ok("POST", f"{path}/secrets/{added['secret_id']}/reveal")
+    entries = (await desk.admin.ok("GET", f"{path}/timeline"))["items"]
+    [shown] = [entry for entry in entries if entry["kind"] == "secret_revealed"]
+    assert (shown["actor"], shown["internal"]) == ("agent: Luz", True)
+    assert shown["data"] == {"secret_id": added["secret_id"], "key_id": issued["key_id"]}
+
+
+async def test_what_is_said_while_it_is_entrusted_does_not_keep_it(
+    house: House, desk: DeskUnderTest, ticket: dict[str, Any]
+):
+    customer = await desk.key("requester", customer_id=ticket["customer_id"])
+    path = f"/v1/tickets/{ticket['ticket_id']}"
+
+    async def are_waiting(number: int) -> bool:
+        sql = "SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = $1"
+        return len(await house.fetch("tickets", sql, "plazo_tickets")) >= number
+
+    async def say(text: str) -> None:
+        await customer.ok("POST", f"{path}/replies", json={"text": text})
+
+    async def entrust(value: str) -> None:
+        await customer.ok("POST", f"{path}/secrets", json={"label": "VPN", "value": value})
+
+    async with asyncio.TaskGroup() as group, held(house, ticket):  # they stand in a line: the secret, then its echoes
+        group.create_task(entrust(VALUE))
+        await eventually(partial(are_waiting, 1))
+        for number in range(2):
+            group.create_task(say(f"{number}: {VALUE}"))
+        await eventually(partial(are_waiting, 3))
+    values = [f"c1ave-{number}" for number in range(6)]
+    for value in values:
+        async with asyncio.TaskGroup() as group:
+            for number in range(8):
+                group.create_task(say(f"{number}: {value}"))
+                if number == 4:
+                    group.create_task(entrust(value))
+
+    texts = await texts_of(customer, ticket)
+    assert [text for text in texts if any(value in (text or "") for value in (VALUE, *values))] == []
+    assert [await traces(house, value) for value in (VALUE, *values)] == [[]] * 7
+    assert len([text for text in texts if text and text[1:] == ": [secret 1]"]) == 2
+
+
+@contextlib.asynccontextmanager
+async def held(house: House, ticket: dict[str, Any]) -> AsyncIterator[None]:
+    """Hold the row of a ticket for the time of the block."""
+    connection = await asyncpg.connect(house.postgres.dsn("plazo_tickets"))
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT FROM ticket WHERE ticket_id = $1 FOR UPDATE", UUID(ticket["ticket_id"]))
+            yield
+    finally:
+        await connection.close()
+
+
+class TestOfAMergedTicket:
+    """What is said of a merged ticket is said where that goes on: the secrets of both are taken out."""
+
+    @pytest.fixture
+    async def target(self, desk: DeskUnderTest, ticket: dict[str, Any]) -> dict[str, Any]:
+        """Return the ticket that the other goes on in."""
+        return await desk.open_ticket({"contract_id": ticket["contract_id"]})
+
+    async def test_goes_out_of_what_is_said_of_either(
+        self, house: House, desk: DeskUnderTest, ticket: dict[str, Any], target: dict[str, Any]
+    ):
+        customer = await desk.key("requester", customer_id=ticket["customer_id"])
+        source, path = f"/v1/tickets/{ticket['ticket_id']}", f"/v1/tickets/{target['ticket_id']}"
+        await customer.ok("POST", f"{source}/secrets", json={"label": "VPN", "value": OTHER})
+        await customer.ok("POST", f"{path}/secrets", json={"label": "VPN", "value": VALUE})
+        said = f"{VALUE} y {OTHER}"
+        merge = {"into": target["ticket_id"], "reason": f"reason: {said}"}
+
+        await desk.admin.ok("POST", f"{source}/merges", json=merge)
+        await customer.ok("POST", f"{source}/replies", json={"text": f"by source: {said}"})
+        await customer.ok("POST", f"{path}/replies", json={"text": f"by target: {said}"})
+        await customer.ok("POST", f"{source}/attachments", content=b"x", params={"name": f"{said}.txt"})
+        mail = mail_of(f"Re: {ticket['number']}", f"by mail: {said}", file=f"file {said}.txt")
+        heard = await desk.admin.ok("POST", "/v1/intake/email", content=mail, headers=RAW)
+        await desk.settled()
+
+        shown = f"[secret 1] y [secret 1 of {ticket['number']}]"
+        assert heard["outcome"] == "reply_added"
+        assert {f"{by}: {shown}" for by in ("reason", "by source", "by target", "by mail")} | {
+            f"file {shown}.txt"
+        } <= set(await texts_of(customer, target))
+        assert {f"reason: {shown}", f"{shown}.txt"} <= set(await texts_of(customer, ticket))
+        assert (await traces(house, VALUE), await traces(house, OTHER)) == ([], [])
+
+    async def test_is_known_until_the_other_is_closed(
+        self, house: House, desk: DeskUnderTest, ticket: dict[str, Any], target: dict[str, Any]
+    ):
+        source, path = f"/v1/tickets/{ticket['ticket_id']}", f"/v1/tickets/{target['ticket_id']}"
+        await desk.admin.ok("POST", f"{source}/secrets", json={"label": "VPN", "value": VALUE})
+        await desk.admin.ok("POST", f"{source}/merges", json={"into": target["ticket_id"]})
+        sql = (
+            "SELECT ciphertext IS NULL AS is_gone, mark IS NULL AS is_forgotten, erased_at FROM ticket_secret "
+            "WHERE ticket_id = $1"
+        )
+        [kept] = await house.fetch("tickets", sql, UUID(ticket["ticket_id"]))
+        assert (kept["is_gone"], kept["is_forgotten"], kept["erased_at"] is None) == (True, False, False)
+        await desk.admin.ok("POST", f"{path}/closings", json={"reason": "withdrawn"})
+        [left] = await house.fetch("tickets", sql, UUID(ticket["ticket_id"]))
+        assert (left["is_gone"], left["is_forgotten"], left["erased_at"]) == (True, True, kept["erased_at"])
+
+
+async def test_no_name_of_a_file_repeats_it(house: House, desk: DeskUnderTest, ticket: dict[str, Any]):
+    path = f"/v1/tickets/{ticket['ticket_id']}"
+    await desk.admin.ok("POST", f"{path}/secrets", json={"label": "VPN", "value": VALUE})
+    upload = {"content": b"x", "params": {"name": f"con {VALUE}.txt"}}
+    added = await desk.admin.ok("POST", f"{path}/attachments", **upload)
+    mail = mail_of(f"Re: {ticket['number']}", "Adjunto", file=f"por correo {VALUE}.txt")
+    await desk.admin.ok("POST", "/v1/intake/email", content=mail, headers=RAW)
+    refused = mail_of(f"Re: {ticket['number']}", "Otro adjunto", file=f"{VALUE}.exe")
+    await desk.admin.ok("POST", "/v1/intake/email", content=refused, headers=RAW)
+    await desk.settled()
+    names = {one["name"] for one in (await desk.admin.ok("GET", f"{path}/attachments"))["items"]}
+    assert added["name"] == "con [secret 1].txt"
+    assert names == {"con [secret 1].txt", "por correo [secret 1].txt"}
+    assert await traces(house, VALUE) == []
+
+
+async def test_what_is_noted_or_kept_of_a_mail_does_not_repeat_it(house: House, desk: DeskUnderTest):
+    await desk.publish("smartcloud")
+    contract = await desk.customer("smartcloud", plan="dedicated")
+    person = {"customer_id": contract["customer_id"], "name": "Luis", "emails": ["luis@example.com"]}
+    luis = await desk.admin.ok("POST", "/v1/contacts", json=person | {"authorized": True})
+    ticket = await desk.open_ticket(contract, contact_id=luis["contact_id"], facts={"business_impact": "material"})
+    path = f"/v1/tickets/{ticket['ticket_id']}"
+    await desk.admin.ok("POST", f"{path}/secrets", json={"label": "VPN", "value": VALUE})
+    about = {"From": "luis@example.com", "In-Reply-To": f"<ticket-{ticket['ticket_id']}@example.com>"}
+    said = (f"Re: {ticket['number']} {VALUE}", f"La clave es {VALUE}")
+
+    automatic = mail_of(*said, file=f"{VALUE}.txt", **about, **{"Auto-Submitted": "auto-replied"})
+    noted = await desk.admin.ok("POST", "/v1/intake/email", content=automatic, headers=RAW)
+    await desk.admin.ok("POST", f"/v1/contacts/{luis['contact_id']}/withdrawals")
+    again = mail_of(said[0], f"Otra vez: {VALUE}", file=f"{VALUE}.txt", **about)
+    kept = await desk.admin.ok("POST", "/v1/intake/email", content=again, headers=RAW)
+    await desk.settled()
+
+    assert (noted["outcome"], noted["ticket_id"]) == ("ignored", ticket["ticket_id"])
+    assert "La clave es [secret 1]" in {(text or "").strip() for text in await texts_of(desk.admin, ticket)}
+    assert (kept["outcome"], kept["ticket_id"]) == ("kept", None)
+    assert await traces(house, VALUE) == []
+
+
+def mail_of(subject: str, text: str, *, file: str, **headers: str) -> bytes:
+    """Return a mail of the customer with a file."""
+    mail = EmailMessage()
+    for name, value in ({"From": "cliente@example.com", "Subject": subject} | headers).items():
+        mail[name] = value
+    mail.set_content(text)
+    mail.add_attachment(b"x", maintype="application", subtype="octet-stream", filename=file)
+    return mail.as_bytes()
+
+
 async def texts_of(client: Client, ticket: dict[str, Any]) -> list[str]:
     entries = (await client.ok("GET", f"/v1/tickets/{ticket['ticket_id']}/timeline?limit=200"))["items"]
     return [entry["text"] for entry in entries]
@@ -298,11 +465,11 @@ async def test_a_long_text_is_searched_for_long_secrets_while_others_are_answere
 
     async with asyncio.TaskGroup() as group:
         group.create_task(look())
-        began = time.process_time()
+        began, begun = time.process_time(), time.perf_counter()
         answer = await desk.admin.post(f"{path}/replies", json={"text": "a" * 100_000})
-        spent = time.process_time() - began
+        spent, took = time.process_time() - began, time.perf_counter() - begun
         is_over.set()
     assert answer.is_success
     assert len(waited) > 5
-    assert max(waited) < 1
+    assert max(waited) < max(1.0, took / 2)  # however busy the machine is
     assert spent < 3

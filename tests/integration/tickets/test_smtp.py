@@ -104,7 +104,12 @@ async def test_while_the_database_is_away_the_sender_shall_come_back(
 
 async def test_an_address_belongs_to_one_desk(post: Post) -> None:
     other = await post.desk.house.new_desk()
-    await other.admin.refused(409, "POST", "/v1/intake/addresses", json={"address": post.address})
+    said = [
+        await one.admin.refused(409, "POST", "/v1/intake/addresses", json={"address": post.address})
+        for one in (other, post.desk)
+    ]
+    assert said[0]["detail"] == said[1]["detail"]  # whoever has it
+    assert "installation" in said[0]["detail"]
     await post.desk.admin.ok("DELETE", f"/v1/intake/addresses/{post.address}")
     await other.admin.ok("POST", "/v1/intake/addresses", json={"address": post.address})
 

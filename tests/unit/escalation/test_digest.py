@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from escalation.domain.digest import STORM, Line, Placement, Window, digest_of, place_message, quiet_until, word_digest
 from plazo.kernel.errors import InvalidInput
 from plazo.policies import policy_text
-from plazo.policy.document import Policy
+from plazo.policy.document import CalendarEntry, Policy
 from plazo.policy.handling import Channel, Digest, Quiet
 from plazo.policy.load import load_policy
 
@@ -111,6 +111,20 @@ class TestSettings:
         found = quiet_until(policy, "email", at=datetime.fromisoformat(at), facts={"severity": severity}, place=None)
 
         assert found == (datetime.fromisoformat(until) if until else None)
+
+    @pytest.mark.parametrize(
+        "calendar",
+        [
+            pytest.param({"hours": {}, "days": {"2025-12-24": ["10:00-11:00"]}}, id="never open again"),
+            pytest.param({"hours": "24x7", "effective_from": "2030-01-01"}, id="not in force yet"),
+        ],
+    )
+    def test_quiet_hours_that_do_not_end_keep_nothing_quiet(self, policy_of: Policies, calendar: object) -> None:
+        entry = CalendarEntry.model_validate(calendar)
+        policy = self.with_channel(policy_of("ireo"), quiet=Quiet(calendar="standard"))
+        policy = policy.model_copy(update={"calendars": {"standard": entry}})
+
+        assert quiet_until(policy, "email", at=NOW, facts={}, place=None) is None
 
     @pytest.mark.parametrize(
         ("channels", "complaint"),

@@ -22,6 +22,7 @@ from escalation.domain.matrix import (
     stop_steps,
     timer_start,
 )
+from plazo.policy import policy_from_json
 from plazo.policy.document import Policy
 
 # Monday, 4 May 2026, 15:00 in Madrid.
@@ -68,6 +69,46 @@ class TestPlanEscalation:
         ]
         assert [step.after for step in plan.steps] == ["0m", "4h", "4h"]
         assert timer_start(plan.steps, plan.steps[2], raised_at=AT) == AT + timedelta(hours=4)
+
+    @pytest.mark.parametrize(
+        ("steps", "due"),
+        [
+            # A hundred years after 2026 is 2126, another hundred is beyond the years there are.
+            pytest.param(
+                [{"after": "0m", "repeat": "36525 days", "times": 100}],
+                [AT, AT + timedelta(days=36525)],
+                id="a repetition",
+            ),
+            pytest.param([{"after": "1h"}, {"after": "20h", "calendar": "rare"}, {"after": "2h"}],
+                         [AT + timedelta(hours=1)], id="what comes after it"),
+        ],
+    )  # fmt: skip
+    def test_steps_end_where_one_is_never_due(self, steps: list[dict[str, Any]], due: list[datetime]) -> None:
+        assert [step.due_at for step in planned(self.rare(steps), {}, trigger="breach").steps] == due
+
+    def test_a_breach_does_not_pass_unseen_for_want_of_a_step(self) -> None:
+        steps = [{"after": "20h", "calendar": "rare"}]
+        plan = planned(self.rare(steps), {}, trigger="breach")
+
+        assert (plan.rule, [(step.notify, step.due_at) for step in plan.steps]) == (
+            None, [(("assignee", "team_lead"), AT)],
+        )  # fmt: skip
+        assert plan_escalation(self.rare(steps, trigger="warning"), {}, trigger="warning", level=1, at=AT) is None
+
+    def test_what_is_asked_for_has_no_instant_to_come(self) -> None:
+        rare = self.rare([{"after": "20h", "calendar": "rare"}], trigger="customer_request", ordered=True)
+
+        assert [step.due_at for step in planned(rare, {}, trigger="customer_request").steps] == [None]
+
+    def rare(self, steps: list[dict[str, Any]], *, trigger: str = "breach", ordered: bool = False) -> Policy:
+        """Return a policy with one rule, and a calendar that was open for an hour in 2025."""
+        rule = {"when": {"trigger": trigger}, "ordered": ordered, "clause": "RARE-01",
+                "steps": [{"notify": ["manager"]} | step for step in steps]}  # fmt: skip
+        return policy_from_json({
+            "policy": "rare", "version": "1", "effective_from": "2024-01-01", "timezone": "UTC", "clauses": "RARE",
+            "provider": {"name": "Test"}, "escalation": {"matrix": [rule]},
+            "calendars": {"rare": {"hours": {}, "days": {"2025-12-24": ["10:00-11:00"]}}},
+        })  # fmt: skip
 
     @pytest.mark.parametrize(
         ("policy", "facts", "trigger", "level", "to_level"),

@@ -110,10 +110,16 @@ def test_events_by_name_or_family(patterns: tuple[str, ...], *, is_wanted: bool)
 
 
 def test_events_of_some_customers() -> None:
-    assert is_customer_wanted((), None)
-    assert is_customer_wanted((PARTNER,), PARTNER)
-    assert not is_customer_wanted((PARTNER,), OTHER)
-    assert not is_customer_wanted((PARTNER,), None)
+    assert is_customer_wanted((), {PARTNER, OTHER})
+    assert is_customer_wanted((), ())
+    assert is_customer_wanted((PARTNER,), {PARTNER})
+    assert not is_customer_wanted((PARTNER,), {OTHER})
+    assert not is_customer_wanted((PARTNER,), ())
+
+
+def test_what_tells_of_two_customers_is_for_whoever_may_know_of_both() -> None:
+    assert not is_customer_wanted((PARTNER,), {PARTNER, OTHER})
+    assert is_customer_wanted((PARTNER, OTHER), {PARTNER, OTHER})
 
 
 def test_names_that_no_event_has_are_faults_each() -> None:

@@ -14,7 +14,14 @@ from plazo.policies import policy_text
 from plazo.policy.decide import rule_against_unauthorized
 from plazo.policy.document import Policy
 from plazo.policy.load import load_policy
-from tickets.domain.acceptance import Request, is_authorized, level_refusal, refusal_of, stated_by_address
+from tickets.domain.acceptance import (
+    Request,
+    is_authorized,
+    level_refusal,
+    own_refusal,
+    refusal_of,
+    stated_by_address,
+)
 from tickets.domain.completeness import answer_faults, clauses_of, completeness
 from tickets.domain.opening import decide
 from tickets.domain.terms import (
@@ -94,7 +101,11 @@ class TestAnswering:
             pytest.param("expande", {"channel": "portal"}, ("EXP-01",), id="EXP-01: only who is authorized"),
             pytest.param("smartcloud", {"channel": "portal"}, ("SMA-02",), id="SMA-02: the same"),
             pytest.param("ireo", {"channel": "portal"}, None, id="a policy that does not ask who"),
-            pytest.param("smartcloud", {"channel": "chat"}, None, id="a ticket that was taken in despite its channel"),
+            pytest.param(
+                "smartcloud", {"channel": "chat"}, ("SMA-02",), id="a channel that is not offered is no right"
+            ),
+            pytest.param("expande", {"channel": "webhook"}, ("EXP-01",), id="nor one that monitoring uses"),
+            pytest.param("prodequa", {"channel": "email"}, None, id="mail that anybody may send"),
         ],
     )
     def test_needs_authorization_where_the_policy_asks_for_it(
@@ -102,6 +113,35 @@ class TestAnswering:
     ):
         found = refusal_of(rule_against_unauthorized(policy(name), facts))
         assert (found and found.clauses) == clauses
+
+    @pytest.mark.parametrize(
+        ("facts", "clauses"),
+        [
+            pytest.param({"plan": "per_event", "channel": "email"}, ("PRO-05",), id="PRO-05: an event needs an order"),
+            pytest.param({"plan": "per_event", "channel": "api"}, ("PRO-05",), id="by whatever channel"),
+            pytest.param(
+                {"plan": "per_event", "channel": "phone", "existing_ticket": True},
+                ("PRO-05",),
+                id="with a ticket already",
+            ),
+            pytest.param(
+                {"plan": "per_event", "channel": "chat", "email_failure": True}, ("PRO-05",), id="without mail"
+            ),
+            pytest.param({"plan": "per_event", "channel": "api", "purchase_order": True}, None, id="there is one"),
+            pytest.param({"plan": "per_event", "channel": "phone", "warranty": True}, None, id="PRO-03: in warranty"),
+            pytest.param({"plan": "basic", "channel": "api", "existing_ticket": True}, None, id="another plan"),
+        ],
+    )
+    def test_needs_an_order_where_the_policy_asks_for_one(self, facts: dict[str, Any], clauses: tuple[str, ...] | None):
+        found = own_refusal(policy("prodequa"), facts, by_contact=True)
+        assert (found and found.clauses) == clauses
+
+    @pytest.mark.parametrize(("by_contact", "clauses"), [(True, ("EXP-01",)), (False, None)])
+    def test_is_asked_of_the_contact_whose_key_it_is(self, by_contact: bool, clauses: tuple[str, ...] | None):
+        facts = {"channel": "webhook", "authorized": False}
+        found = own_refusal(policy("expande"), facts, by_contact=by_contact)
+        assert (found and found.clauses) == clauses
+        assert own_refusal(policy("expande"), facts | {"authorized": True}, by_contact=by_contact) is None
 
 
 class TestAddress:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plazo.kernel.forgetting import Person
 from plazo.policies import policy_text
 from plazo.policy.load import load_policy
 from tickets.domain.attachments import LONGEST_NAME, Limits, TypeRefused, clean_name, clean_type, judge_type
-from tickets.domain.erasure import Person
 from tickets.domain.queue import LAST, queue_rank
 from tickets.domain.secrecy import Cipher, Mark, NoKey, parse_keys
 
@@ -122,12 +122,12 @@ class TestSecrecy:
         cipher = parse_keys(f"a:{OLD}")
         mark = cipher.seal(value, desk_id=DESK, ticket_id=TICKET, secret_id=SECRET).mark
         assert mark is not None
-        marks = [Mark(mark=mark, length=len(value), shown="[∎]")]
-        left = cipher.redact(before + value + after, ticket_id=TICKET, marks=marks)
+        marks = [Mark(ticket_id=TICKET, mark=mark, length=len(value), shown="[∎]")]
+        left = cipher.redact(before + value + after, marks=marks)
         assert value not in left
         if value not in before + after and len(before) + len(after) == 0:
             assert left == "[∎]"
-        assert cipher.redact("nothing here", ticket_id=UUID(int=7), marks=marks) == "nothing here"
+        assert cipher.redact("nothing here", marks=marks) == "nothing here"
 
 
 def test_forgetting_leaves_the_structure():
@@ -148,6 +148,36 @@ def test_forgetting_leaves_the_structure():
         "by": "[erased]",
     }
     assert ana.forgotten(document, all_words=False)["subject"] == "No abre"
+
+
+def test_who_is_forgotten_is_known_by_marks_that_say_nothing():
+    about = {"contact_id": UUID(int=5), "name": "Ana Ruiz", "addresses": ["ana@example.com"], "phone": "+34 600"}
+    ana = Person.of(**about, acts_as=["requester: portal"])
+    marks = ana.to_marks()
+    assert all(word not in str(marks).lower() for word in ("ana", "example", "600", "portal"))
+
+    known = Person.marked(UUID(int=5), marks)
+
+    assert known.to_marks() == marks
+    for said in ("Soy ANA RUIZ.", "mailto:ana@example.com", "tel:+34 600", "requester: portal", str(UUID(int=5))):
+        assert ana.is_in({"said": [said]}), said
+        assert known.is_in({"said": [said]}), said
+    for said in ("", "Ana", "Ana Ruz", "luz@example.com", "portal", "requester: portal 2", "x" * 50):
+        assert not ana.is_in(said), said
+        assert not known.is_in(said), said
+    assert Person.marked(UUID(int=6), marks).is_in("Ana Ruiz") is False
+
+
+def test_nobody_is_written_to_at_a_tombstone():
+    key = {"contact_id": str(UUID(int=5)), "label": "portal"}
+    document = {"contact_email": "ana@example.com", "emails": ["ana@example.com"], "key": key, "label": "x"}
+    ana = Person.of(contact_id=UUID(int=5), name="Ana Ruiz", addresses=["ana@example.com"], phone=None)
+    assert ana.forgotten(document, all_words=False) == {
+        "contact_email": None,
+        "emails": ["[erased]"],
+        "key": key | {"label": "[erased]"},
+        "label": "x",
+    }
 
 
 def test_grades_give_the_queue_its_order():

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from plazo.calendar import compile_calendar
+from plazo.calendar import compile_calendar, parse_calendar
 from plazo.kernel.errors import InvalidInput
 from plazo.policies import policy_text
 from plazo.policy.decide import calendar_of
@@ -111,6 +111,8 @@ def made(when: datetime, *, number: int | None = 1, closes_at: datetime | None =
 
 SERVICE = compile_calendar(calendar_of(PRODEQUA, "service"))  # Monday to Friday, 08-12 and 14-18 in Lima, UTC-5
 
+PAST = compile_calendar(parse_calendar({"timezone": "UTC", "hours": {}, "days": {"2025-12-24": ["10:00-11:00"]}}))
+
 
 class TestAttempt:
     @pytest.mark.parametrize(
@@ -175,6 +177,15 @@ class TestAbandonment:
         assert closing_of(rule_of(PRODEQUA), SERVICE, counted) == at("08T23:00")
         # A fourth does not prolong it.
         assert closing_of(rule_of(PRODEQUA), SERVICE, [*counted, made(at("07T14:00"), number=4)]) == at("08T23:00")
+
+    def test_is_never_where_the_wait_does_not_end(self):
+        counted = [made(at(day), number=n) for n, day in enumerate(("04T14:00", "05T14:00", "06T14:00"), 1)]
+        assert (
+            closing_of(rule_of(PRODEQUA), PAST, [*counted[:2], made(counted[2].made_at, closes_at=at("20T23:00"))])
+            is None
+        )
+        with pytest.raises(TooFewAttempts, match="never ends"):
+            require_abandoned(rule_of(PRODEQUA), ticket(attempts=Attempts(made=3)), at=at("20T00:00"))
 
     def test_is_never_before_an_instant_the_customer_was_told(self):
         told = at("20T23:00")

@@ -30,13 +30,17 @@ class Contract(BillingTable, table=True):
 
 
 class Contact(BillingTable, table=True):
-    """Whether a person of a customer may open and answer tickets, and so accept quotes. EXP-01"""
+    """Whether a person of a customer may open and answer tickets, and so accept quotes. EXP-01
+
+    Without a `customer_id` it was announced to a version that did not keep whose it is.
+    """
 
     __tablename__ = "contact"
 
     contact_id: UUID = Field(primary_key=True)
     desk_id: UUID
     may_ask: bool
+    customer_id: UUID | None
 
 
 class StandingChange(BillingTable, table=True):

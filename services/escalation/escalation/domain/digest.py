@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from escalation.domain.messages import Language, Words
-from plazo.calendar import compile_calendar, parse_target
+from plazo.calendar import NeverDue, compile_calendar, parse_target
 from plazo.policy.decide import Facts, Place, calendar_of, matches
 from plazo.policy.document import Policy
 from plazo.policy.handling import ChannelName, Digest
@@ -48,13 +48,23 @@ class Placement:
 def quiet_until(
     policy: Policy, channel: ChannelName, *, at: datetime, facts: Facts, place: Place | None
 ) -> datetime | None:
-    """Return when quiet hours end, if they hold at an instant for what is so urgent as the `facts` say."""
+    """Return when quiet hours end, if they hold at an instant for what is so urgent as the `facts` say.
+
+    Hours that never come again, or whose calendar is not in force yet, keep nothing quiet: what would be held back for
+    them is told at once.
+    """
     setting = policy.channels.get(channel)
     if setting is None or setting.quiet is None:
         return None
     if setting.quiet.unless and matches(setting.quiet.unless, facts):
         return None
-    opening = compile_calendar(calendar_of(policy, setting.quiet.calendar, customer=place)).next_opening(at)
+    hours = compile_calendar(calendar_of(policy, setting.quiet.calendar, customer=place))
+    if not hours.is_in_force(at):
+        return None
+    try:
+        opening = hours.next_opening(at)
+    except NeverDue:
+        return None
     return opening if opening > at else None
 
 

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Literal
 from uuid import UUID
 
 from escalation.domain.ticket import FactValue
 from plazo.calendar import ELAPSED, Target, TargetKind, compile_calendar, parse_target
-from plazo.kernel.errors import Kind, PlazoError
+from plazo.kernel.errors import InvalidInput, Kind, PlazoError
 from plazo.policy.decide import Place, calendar_of, first_match
 from plazo.policy.document import Policy
 from plazo.policy.handling import EscalationStep
@@ -96,17 +97,39 @@ def plan_escalation(
 ) -> Plan | None:
     """Find the first rule for a trigger and freeze its steps from the instant `at`; None where nothing follows.
 
-    Where no rule speaks of a missed deadline, assignee and team lead are told all the same.
+    Where no rule speaks of a missed deadline, or none of its steps ever comes, assignee and team lead are told all the
+    same.
 
     A rule that is `ordered` and set off by request takes one step for each request (PRO-18). Otherwise the steps
-    come by time, never one before the one that stands ahead of it.
+    come by time, never one before the one that stands ahead of it: they end where one is never due.
     """
     known = dict(facts) | {"trigger": trigger, "level": level} | ({"kind": kind} if kind else {})
     found = first_match(policy.escalation.matrix, known)
-    ordered = found.rule.steps if found else UNWRITTEN.get(trigger, ())
-    if not ordered:
-        return None
     on_request = found is not None and found.rule.ordered and trigger in REQUESTED
+    freeze = partial(_freeze, policy, at=at, place=place, promise=promise, on_request=on_request)
+    steps = freeze(found.rule.steps) if found else ()
+    if not steps:
+        found, steps = None, freeze(UNWRITTEN.get(trigger, ()))
+    if not steps:
+        return None
+    return Plan(
+        rule=found.index if found else None,
+        on_request=on_request,
+        clauses=found.rule.clause if found else (),
+        steps=steps,
+    )
+
+
+def _freeze(
+    policy: Policy,
+    ordered: Sequence[EscalationStep],
+    *,
+    at: datetime,
+    place: Place | None,
+    promise: Promise | None,
+    on_request: bool,
+) -> tuple[Step, ...]:
+    """Return every firing of the steps that are ordered, up to the first that is never due."""
     steps: list[Step] = []
     latest = at
     for number, step in enumerate(ordered, start=1):
@@ -115,7 +138,11 @@ def plan_escalation(
             calendar = promise.calendar if promise.calendar in policy.calendars else None
             after = _share(policy, promise, step.overrun_percent, calendar=calendar, place=place)
         for turn in range(1, step.times + 1):
-            due = max(latest, _due(policy, start, after, calendar=calendar, place=place))
+            due = None if on_request else _due(policy, start, after, calendar=calendar, place=place)
+            if due is not None:
+                latest = start = due = max(latest, due)
+            elif not on_request:
+                return tuple(steps)
             steps.append(
                 Step(
                     position=len(steps) + 1,
@@ -131,17 +158,11 @@ def plan_escalation(
                     template=step.template,
                     requires_assessment=step.require_assessment,
                     requires_reason=step.require_reason,
-                    due_at=None if on_request else due,
+                    due_at=due,
                 )
             )
-            latest = start = due
             after = step.repeat or after
-    return Plan(
-        rule=found.index if found else None,
-        on_request=on_request,
-        clauses=found.rule.clause if found else (),
-        steps=tuple(steps),
-    )
+    return tuple(steps)
 
 
 def _share(policy: Policy, promise: Promise, percent: int, *, calendar: str | None, place: Place | None) -> str:
@@ -174,9 +195,13 @@ def asks_for_notice(steps: Sequence[Step], *, trigger: str) -> bool:
     return trigger == UNACKNOWLEDGED or any(step.turn > 1 for step in steps)
 
 
-def _due(policy: Policy, start: datetime, after: str, *, calendar: str | None, place: Place | None) -> datetime:
-    counted = ELAPSED if calendar is None else calendar_of(policy, calendar, customer=place)
-    return compile_calendar(counted).due(start, parse_target(after))
+def _due(policy: Policy, start: datetime, after: str, *, calendar: str | None, place: Place | None) -> datetime | None:
+    """Return when so much time has passed; None if that is never."""
+    working = compile_calendar(ELAPSED if calendar is None else calendar_of(policy, calendar, customer=place))
+    try:
+        return working.due(start, parse_target(after))
+    except InvalidInput:  # beyond the calendar's end, or a share of a promise that is longer than any target
+        return None
 
 
 def next_step(steps: Sequence[Step]) -> Step | None:

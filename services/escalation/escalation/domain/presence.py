@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from escalation.domain.ticket import Absence
-from plazo.calendar import NeverDue, NotInForce, WorkingTime
+from plazo.calendar import NeverDue, WorkingTime
 
 
 def is_present(absences: Sequence[Absence], hours: WorkingTime | None, *, at: datetime) -> bool:
@@ -27,7 +27,7 @@ def next_presence(absences: Sequence[Absence], hours: WorkingTime | None, *, at:
             return instant
         try:
             instant = hours.next_opening(instant)
-        except (NeverDue, NotInForce):
+        except NeverDue:
             return None
     return None
 

@@ -25,9 +25,12 @@ def is_event_wanted(patterns: Iterable[str], name: str) -> bool:
     return any(pattern in meant for pattern in patterns)
 
 
-def is_customer_wanted(customers: Collection[UUID], customer_id: UUID | None) -> bool:
-    """Whether an event of a customer, or of none, is for a subscription to these customers; none named means all."""
-    return not customers or customer_id in customers
+def is_customer_wanted(customers: Collection[UUID], concerned: Collection[UUID]) -> bool:
+    """Whether an event that concerns some customers is for a subscription to `customers`; none named means all.
+
+    One that tells of two customers is for whoever may know of both.
+    """
+    return not customers or (bool(concerned) and set(concerned) <= set(customers))
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from plazo.policy.decide import Place
+from plazo.policy.decide import Place, place_of
+from plazo.policy.document import Policy
 
 FactValue = bool | int | str
 
@@ -57,12 +58,9 @@ class Ticket:
         """Whether somebody has to handle it."""
         return self.state in (TicketState.OPEN, TicketState.HELD)
 
-    @property
-    def place(self) -> Place | None:
-        """Where the customer is, for calendars that follow it. EXP-16"""
-        if self.customer_timezone is None:
-            return None
-        return Place(timezone=self.customer_timezone, holiday_layer=self.customer_region)
+    def place_under(self, policy: Policy) -> Place | None:
+        """Return where the customer is, for calendars of a policy that follow it. EXP-16"""
+        return place_of(policy, timezone=self.customer_timezone, region=self.customer_region)
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,17 @@ class ContactCopy(EscalationTable, table=True):
     language: str | None = Field(sa_type=Text)
 
 
+class Asker(EscalationTable, table=True):
+    """Whether a person of a customer may open and answer tickets, and so have them escalated. EXP-01"""
+
+    __tablename__ = "asker"
+
+    contact_id: UUID = Field(primary_key=True)
+    desk_id: UUID
+    customer_id: UUID
+    may_ask: bool
+
+
 class ContractCopy(EscalationTable, table=True):
     """Which customer has a contract under which policy, and how long; dates are in the policy's zone."""
 

@@ -1,8 +1,10 @@
 """Who speaks for a customer: copies of its administrators, kept until they are erased."""
 
+import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
+from plazo.kernel.forgetting import TOMBSTONE, Person
 from plazo.runtime.database import Connection
 from plazo.runtime.unit_of_work import Transaction
 
@@ -33,9 +35,25 @@ UPDATE message SET subject = $2, body = $2, html = NULL,
   dedupe_key = CASE WHEN address = ANY($3) THEN message_id::text ELSE dedupe_key END,
   state = CASE WHEN address = ANY($3) AND state = 'queued' THEN 'failed' ELSE state END,
   failure = CASE WHEN address = ANY($3) AND state = 'queued' THEN $4 ELSE failure END
-WHERE address = ANY($3) OR (ticket_id = ANY($1) AND state <> 'queued')
+WHERE address = ANY($3) OR (state <> 'queued' AND (
+  ticket_id = ANY($1) OR message_id IN (SELECT digest_id FROM message WHERE ticket_id = ANY($1))
+))
 """
-TOMBSTONE = "[erased]"
+# What a server answered may repeat the address.
+_FORGET_REPLIES = """
+UPDATE message_attempt SET reply = NULL WHERE message_id IN (SELECT message_id FROM message WHERE address = ANY($1))
+"""
+_TEXTS = ("contact_name", "contact_email", "subject", "description")
+_SAID = f"SELECT ticket_id, {', '.join(_TEXTS)} FROM ticket WHERE ticket_id = ANY($1) ORDER BY ticket_id FOR UPDATE"
+_REWRITE = (
+    "UPDATE ticket SET contact_name = $2, contact_email = $3, subject = $4, description = $5 WHERE ticket_id = $1"
+)
+_WORDS = ("address", "subject", "body", "html")
+_TOLD = f"""
+SELECT message_id, {", ".join(_WORDS)}, state FROM message WHERE ticket_id = ANY($1) OR ticket_id IS NULL
+ORDER BY message_id
+"""
+_RETELL = "UPDATE message SET subject = $2, body = $3, html = NULL WHERE message_id = $1"
 
 
 async def put_administrator(
@@ -50,11 +68,31 @@ async def remove_administrator(tx: Transaction, contact_id: UUID) -> None:
     await tx.connection.execute("DELETE FROM contact WHERE contact_id = $1", contact_id)
 
 
-async def forget_person(tx: Transaction, contact_id: UUID, *, ticket_ids: Sequence[UUID]) -> None:
-    """Forget a person and what was said in its tickets. What is on its way to it is not sent; to others it is."""
-    rows = await tx.connection.fetch(_FORGET, contact_id, list(ticket_ids), TOMBSTONE)
-    addresses = [row["email"] for row in rows]
+async def forget_person(tx: Transaction, person: Person, *, ticket_ids: Sequence[UUID], others: Sequence[UUID]) -> None:
+    """Forget a person, what was said in its tickets, and where `others` or messages mention it.
+
+    What is on its way to it is not sent; to others it is.
+    """
+    rows = await tx.connection.fetch(_FORGET, UUID(person.contact_id), list(ticket_ids), TOMBSTONE)
+    told = await tx.connection.fetch(_TOLD, others)
+    # In a thread: while much is searched, others are answered.
+    told = await asyncio.to_thread(lambda: [one for one in told if person.is_in([one[name] for name in _WORDS])])
+    addresses = {row["email"] for row in rows} | {one["address"] for one in told if person.is_in(one["address"])}
+    await tx.connection.execute(_FORGET_REPLIES, addresses)
     await tx.connection.execute(_FORGET_MESSAGES, list(ticket_ids), TOMBSTONE, addresses, "the addressee was erased")
+    await tx.connection.executemany(
+        _RETELL,
+        [
+            (one["message_id"], *person.forgotten([one["subject"], one["body"]], all_words=False))
+            for one in told
+            if one["address"] not in addresses and one["state"] != "queued"
+        ],
+    )
+    said = await tx.connection.fetch(_SAID, [one for one in others if one not in ticket_ids])
+    await tx.connection.executemany(
+        _REWRITE,
+        [(where, *person.forgotten(texts, all_words=False)) for where, *texts in said if person.is_in(texts)],
+    )
 
 
 async def administrators_of(connection: Connection, customer_id: UUID) -> tuple[tuple[str, str], ...]:

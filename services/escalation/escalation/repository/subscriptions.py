@@ -1,6 +1,6 @@
 """Subscriptions of partner systems, and what was sent to them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,9 @@ from uuid import UUID
 
 import asyncpg
 
+from plazo.kernel.forgetting import Person
 from plazo.runtime.database import Connection
+from plazo.runtime.forgetting import forgotten_in
 from plazo.runtime.unit_of_work import Transaction
 
 _SUBSCRIPTION = (
@@ -69,6 +71,13 @@ WHERE subscription_id = $1 AND delivery_id >= $2
 """
 _CURSOR_OF_EVENT = "SELECT delivery_id FROM webhook_delivery WHERE subscription_id = $1 AND event_id = $2"
 _CURSOR_OF_INSTANT = "SELECT min(delivery_id) FROM webhook_delivery WHERE subscription_id = $1 AND recorded_at >= $2"
+_LOCK_LANES_ABOUT = "SELECT FROM webhook_lane WHERE aggregate_id = $1 ORDER BY subscription_id FOR UPDATE"
+_ABOUT = """
+SELECT delivery_id, aggregate_id, data FROM webhook_delivery
+WHERE aggregate_id = ANY($1) OR (type LIKE 'message.%' AND data->>'ticket_id' IS NULL)
+ORDER BY delivery_id FOR UPDATE
+"""
+_FORGET_EXCERPTS = "UPDATE webhook_attempt SET excerpt = NULL WHERE delivery_id = ANY($1::bigint[])"
 _DELIVERY = "delivery_id, event_id, type, aggregate_id, occurred_at, state, tries, queued_at, delivered_at"
 _DELIVERIES = f"""
 SELECT {", ".join("d." + name for name in _DELIVERY.split(", "))},
@@ -307,3 +316,18 @@ async def attempts_of(connection: Connection, delivery_ids: Sequence[int]) -> di
 
 def _subscription(row: asyncpg.Record) -> Subscription:
     return Subscription(**(dict(row) | {"events": tuple(row["events"]), "customers": tuple(row["customers"])}))
+
+
+async def forget_person(
+    tx: Transaction, person: Person, *, contact_id: UUID, own: Collection[UUID], others: Collection[UUID]
+) -> None:
+    """Erase a person from what partners were sent, or are to be sent: also again, nobody is sent it any more.
+
+    Of its `own` aggregates goes what is said in them, of `others` what mentions it, and so what partners answered.
+    """
+    await tx.connection.execute(_LOCK_LANES_ABOUT, contact_id)  # the erasure itself is queued in it
+    rows = await tx.connection.fetch(_ABOUT, [*own, *others])
+    found = await forgotten_in(rows, "data", person, own=own)
+    changed = [(row["delivery_id"], left) for row, left in found]
+    await tx.connection.executemany("UPDATE webhook_delivery SET data = $2 WHERE delivery_id = $1", changed)
+    await tx.connection.execute(_FORGET_EXCERPTS, [delivery_id for delivery_id, _ in changed])

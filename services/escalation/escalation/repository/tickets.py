@@ -50,6 +50,7 @@ _ASSIGNMENT = "ticket_id, number, team, level, agent_id, agent_name, reason, not
 _ASSIGNMENTS = f"""
 SELECT {_ASSIGNMENT} FROM assignment WHERE ticket_id = $1 AND number > $2 ORDER BY number LIMIT $3
 """
+_OF_CUSTOMER = "SELECT ticket_id FROM ticket WHERE customer_id = $1 ORDER BY ticket_id"
 _PUT_CUSTOMER = """
 INSERT INTO customer (desk_id, customer_id, name, language, email) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (customer_id) DO UPDATE SET name = excluded.name, language = excluded.language, email = excluded.email
@@ -218,6 +219,11 @@ async def put_clock(
 ) -> None:
     """Write how a promise stands; the newest holds."""
     await tx.connection.execute(_PUT_CLOCK, tx.desk_id, clock_id, ticket_id, kind, state, due_at, breached_at)
+
+
+async def tickets_of_customer(connection: Connection, customer_id: UUID) -> list[UUID]:
+    """Return all tickets of a customer."""
+    return [row["ticket_id"] for row in await connection.fetch(_OF_CUSTOMER, customer_id)]
 
 
 async def put_customer(tx: Transaction, customer: Customer) -> None:

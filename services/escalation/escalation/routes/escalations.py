@@ -19,11 +19,16 @@ Anybody = Annotated[Call, allow(*EVERYBODY)]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
 
 
+def _by(call: Call) -> str:
+    return f"{call.principal.role}: {call.principal.label}"
+
+
 @router.post("", status_code=201)
 async def request_escalation(call: Anybody, body: EscalationRequest) -> EscalationView:
     """Ask for the next step that the contract gives; a customer asks for its own tickets. PRO-18, SKE-03
 
-    A step that would leave out another is refused with 409 and the clause.
+    A step that would leave out another is refused with 409 and the clause. A customer is not told who of the desk did
+    something or was told, nor why.
     """
     customer_id = None
     if call.principal.role is Role.REQUESTER:
@@ -31,7 +36,7 @@ async def request_escalation(call: Anybody, body: EscalationRequest) -> Escalati
             raise Forbidden("a requester may ask with the trigger customer_request only")
         customer_id = call.principal.customer_id
     view = await escalating.request_escalation(
-        call.uow(status=201), body, by=call.principal.label, customer_id=customer_id
+        call.uow(status=201), body, by=_by(call), customer_id=customer_id, contact_id=call.principal.contact_id
     )
     await call.settle(body.ticket_id)
     return view
@@ -58,6 +63,6 @@ async def read_escalation(call: Staff, escalation_id: UUID) -> EscalationView:
 @router.post("/{escalation_id}/acknowledge")
 async def acknowledge_escalation(call: Staff, escalation_id: UUID) -> EscalationView:
     """Take notice of an escalation: its repetitions end."""
-    view = await escalating.acknowledge_escalation(call.uow(), escalation_id, by=call.principal.label)
+    view = await escalating.acknowledge_escalation(call.uow(), escalation_id, by=_by(call))
     await call.settle(view.ticket_id)
     return view

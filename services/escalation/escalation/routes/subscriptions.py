@@ -86,6 +86,7 @@ async def rotate_secret(
         call.uow(),
         subscription_id,
         body or SecretRotation(),
+        by=call.principal,
         settings=call.runtime.settings,
         clock_now=call.runtime.clock.now(),
     )

@@ -2,7 +2,7 @@
 
 from datetime import datetime, time
 
-from escalation.repository import contacts, tickets
+from escalation.repository import askers, contacts, subscriptions, tickets
 from escalation.repository.tickets import Customer
 from escalation.usecases.announcing import tell_of_revision
 from plazo.calendar.zone import load_zone
@@ -10,6 +10,7 @@ from plazo.events.ticket_dossier import ContactErased
 from plazo.events.ticket_intake import ContactRegistered
 from plazo.events.tickets import ContractSigned, PolicyPublished
 from plazo.policy.document import Policy
+from plazo.runtime import forgetting
 from plazo.runtime.policies import insert_policy, policy_in_force
 from plazo.runtime.unit_of_work import UnitOfWork
 
@@ -38,9 +39,16 @@ async def take_in_customer(uow: UnitOfWork, customer: Customer) -> None:
 
 
 async def take_in_contact(uow: UnitOfWork, contact: ContactRegistered) -> None:
-    """Keep who speaks for a customer: its administrators that can be written to."""
+    """Keep who may ask for a customer, and who speaks for it: its administrators that can be written to. EXP-01"""
+    is_administrator = contact.role == "administrator"
     async with uow.begin() as tx:
-        if contact.role != "administrator" or not contact.emails:
+        await askers.put_asker(
+            tx,
+            contact.contact_id,
+            customer_id=contact.customer_id,
+            may_ask=contact.authorized or is_administrator,
+        )
+        if not is_administrator or not contact.emails:
             await contacts.remove_administrator(tx, contact.contact_id)
             return
         await contacts.put_administrator(
@@ -53,9 +61,22 @@ async def take_in_contact(uow: UnitOfWork, contact: ContactRegistered) -> None:
 
 
 async def forget_contact(uow: UnitOfWork, erased: ContactErased) -> None:
-    """Erase what is kept of a person: addresses, and the words of its tickets and of the messages about them."""
+    """Erase what is kept of a person: addresses, the words of its tickets, of messages about them, and of events.
+
+    Its id alone is kept, as one that may not ask.
+    """
     async with uow.begin() as tx:
-        await contacts.forget_person(tx, erased.contact_id, ticket_ids=erased.tickets)
+        await forgetting.require_all_heard(tx, erased)
+        person = forgetting.person_of(erased)
+        keys = await forgetting.forget_keys(tx, erased.contact_id)
+        await askers.put_asker(tx, erased.contact_id, customer_id=erased.customer_id, may_ask=False)
+        own = {*erased.tickets, *erased.requests, erased.contact_id}
+        others = await tickets.tickets_of_customer(tx.connection, erased.customer_id)
+        await subscriptions.forget_person(tx, person, contact_id=erased.contact_id, own=own, others=others)
+        await contacts.forget_person(tx, person, ticket_ids=erased.tickets, others=others)
+        await forgetting.forget_announced(tx, person, own=own, others=others)
+        await forgetting.forget_answers(tx, person, keys=keys, about=others)
+        await forgetting.forget_inbox(tx, person, own=own)
 
 
 async def take_in_contract(uow: UnitOfWork, contract: ContractSigned) -> None:

@@ -36,7 +36,7 @@ async def hold_back(
         return {}
     digest = digest_of(policy, channel, of_desk=await windows.digest_of_desk(tx.connection, channel))
     facts = {**ticket.facts, "level": ticket.level}
-    quiet = quiet_until(policy, channel, at=at, facts=facts, place=ticket.place)
+    quiet = quiet_until(policy, channel, at=at, facts=facts, place=ticket.place_under(policy))
     held = {}
     # In the order of addresses, so that two storms do not lock each other out.
     for message in sorted(bound, key=lambda one: one.address or ""):

@@ -20,8 +20,9 @@ from escalation.repository import agents, escalations, tickets
 from escalation.repository.escalations import Escalation
 from escalation.schemas.escalations import EscalationRequest, EscalationView
 from escalation.usecases.assigning import assign
+from escalation.usecases.authorizing import require_authorized
 from escalation.usecases.following import known_ticket
-from escalation.usecases.reading import escalation_view
+from escalation.usecases.reading import escalation_view, for_customer
 from escalation.usecases.stepping import go_on, raise_escalation, take_step
 from escalation.usecases.stopping import end_watch, skip_repetitions, stop_escalation
 from plazo.events.sla_clock import ClockCopy
@@ -70,7 +71,7 @@ async def escalate_clock(
             level=ticket.level,
             kind=clock.kind,
             at=at,
-            place=ticket.place,
+            place=ticket.place_under(policy),
             promise=Promise(clock.target, clock.calendar, clock.started_at, clock.due_at or at),
         )
         if plan is None:
@@ -183,13 +184,20 @@ async def take_timed_step(
 
 
 async def request_escalation(
-    uow: UnitOfWork, request: EscalationRequest, *, by: str, customer_id: UUID | None
+    uow: UnitOfWork,
+    request: EscalationRequest,
+    *,
+    by: str,
+    customer_id: UUID | None,
+    contact_id: UUID | None,
 ) -> EscalationView:
     """Take the step that somebody asks for, in the order the contract gives. PRO-18, SKE-03
 
-    A requester asks for its own customer's tickets only: `customer_id`.
+    A requester asks for its own customer's tickets only, `customer_id`, and is shown what a customer may see; its key
+    may be that of a person of the customer, `contact_id`.
 
     :raises NotFound: if there is no such ticket for the caller
+    :raises NotAuthorized: if the contact may not ask for its customer (EXP-01)
     :raises TicketNotOpen: if it is resolved or closed
     :raises EscalationNotForeseen: if the contract gives no escalation for the trigger
     :raises StepSkipped: or StepTaken, StepUnknown, naming the step that comes next
@@ -199,9 +207,10 @@ async def request_escalation(
         ticket = await tickets.find_ticket(tx.connection, request.ticket_id, lock=True)
         if ticket is None or (customer_id is not None and ticket.customer_id != customer_id):
             raise NotFound(f"there is no ticket {request.ticket_id}")
+        policy = await known_policy(tx.connection, policy=ticket.policy, version=ticket.policy_version)
+        await require_authorized(tx, contact_id, ticket, policy)
         if not ticket.is_work:
             raise TicketNotOpen(f"ticket {ticket.number} is {ticket.state}; reopen it before it is escalated")
-        policy = await known_policy(tx.connection, policy=ticket.policy, version=ticket.policy_version)
         escalation = await _going_on_request(tx, ticket, request.trigger)
         if escalation is not None:
             steps = await escalations.steps_of(tx.connection, escalation.escalation_id)
@@ -213,6 +222,8 @@ async def request_escalation(
             escalation = _requested(tx, ticket, plan, request, by=by)
             await raise_escalation(tx, ticket, policy, escalation=escalation, plan=plan, reason=request.reason)
         view = await escalation_view(tx.connection, escalation.escalation_id)
+        if customer_id is not None:
+            view = for_customer(view)
         tx.answer = view.model_dump(mode="json")
         return view
 
@@ -223,7 +234,8 @@ async def _going_on_request(tx: Transaction, ticket: Ticket, trigger: RequestedT
 
 
 def _plan(tx: Transaction, ticket: Ticket, policy: Policy, trigger: RequestedTrigger) -> Plan:
-    plan = plan_escalation(policy, ticket.facts, trigger=trigger, level=ticket.level, at=tx.now, place=ticket.place)
+    place = ticket.place_under(policy)
+    plan = plan_escalation(policy, ticket.facts, trigger=trigger, level=ticket.level, at=tx.now, place=place)
     if plan is None:
         raise EscalationNotForeseen(
             f"policy {policy.policy} {policy.version} gives no escalation for {trigger} at level {ticket.level}"

@@ -58,24 +58,23 @@ async def queue_deliveries(tx: Transaction, events: Sequence[Envelope]) -> bool:
     if not wanted:
         return False
     customers = await _customers_of(tx, [event for event, _ in wanted])
-    posts = [_post(event, one) for event, one in wanted if is_customer_wanted(one.customers, customers.get(event.id))]
+    posts = [_post(event, one) for event, one in wanted if is_customer_wanted(one.customers, customers[event.id])]
     await subscriptions.queue_posts(tx, posts)
     return bool(posts)
 
 
-async def _customers_of(tx: Transaction, events: Sequence[Envelope]) -> dict[UUID, UUID]:
-    """Return, by event, the customer it concerns, where there is one."""
+async def _customers_of(tx: Transaction, events: Sequence[Envelope]) -> dict[UUID, set[UUID]]:
+    """Return, by event, the customers it concerns: one as a rule, none, or two where it tells of another's ticket."""
     named = {event.id: _ids_in(event) for event in events}
     owners = await subscriptions.owners_of(tx.connection, sorted({one for ids in named.values() for one in ids}))
-    found = {}
+    found: dict[UUID, set[UUID]] = {}
     for event in events:
         ticket = event.data.get("ticket_id")
         if ticket and UUID(ticket) not in owners:
             raise NotYet(f"ticket {ticket}")
-        direct = event.data.get("customer_id")
+        direct, other = event.data.get("customer_id"), event.data.get("other_customer_id")
         owner = UUID(direct) if direct else next((owners[one] for one in named[event.id] if one in owners), None)
-        if owner is not None:
-            found[event.id] = owner
+        found[event.id] = {one for one in (owner, other and UUID(other)) if one}
     return found
 
 

@@ -164,6 +164,16 @@ async def escalation_view(connection: Connection, escalation_id: UUID) -> Escala
     return (await _escalation_views(connection, [found]))[0]
 
 
+def for_customer(view: EscalationView) -> EscalationView:
+    """Return as much of an escalation as its customer may see: not who of the desk did something, or was told, or why.
+
+    What the customer itself said is left out too: a step does not say whose words its reason is.
+    """
+    unsaid = {"reason": None, "requested_by": None, "acknowledged_by": None}
+    steps = [step.model_copy(update={"reason": None, "notified": []}) for step in view.steps]
+    return view.model_copy(update={**unsaid, "steps": steps})
+
+
 async def _escalation_views(connection: Connection, found: Sequence[Escalation]) -> list[EscalationView]:
     ids = [one.escalation_id for one in found]
     steps = await escalations.steps_by_escalation(connection, ids)

@@ -54,7 +54,7 @@ async def escalate_event(
     What is to be asked for, or needs a reason, is not done of itself: it waits for somebody who says why. SKE-03
     """
     known = {**ticket.facts, **(facts or {})}
-    plan = plan_escalation(policy, known, trigger=trigger, level=ticket.level, at=at, place=ticket.place)
+    plan = plan_escalation(policy, known, trigger=trigger, level=ticket.level, at=at, place=ticket.place_under(policy))
     if plan is None or plan.on_request or any(step.requires_reason for step in plan.steps):
         return ticket
     escalation = Escalation(
@@ -128,7 +128,7 @@ async def _watch(tx: Transaction, ticket: Ticket, policy: Policy, escalation: Es
         level=ticket.level,
         kind=escalation.kind,
         at=escalation.raised_at,
-        place=ticket.place,
+        place=ticket.place_under(policy),
     )
     if plan is None:
         return ticket

@@ -148,15 +148,23 @@ async def delete_subscription(uow: UnitOfWork, subscription_id: UUID) -> None:
 
 
 async def rotate_secret(
-    uow: UnitOfWork, subscription_id: UUID, rotation: SecretRotation, *, settings: Settings, clock_now: datetime
+    uow: UnitOfWork,
+    subscription_id: UUID,
+    rotation: SecretRotation,
+    *,
+    by: Principal,
+    settings: Settings,
+    clock_now: datetime,
 ) -> SubscriptionSecretView:
     """Give a subscription a new secret; posts are signed with both for a while, by the machine's clock.
 
     :raises NoSuchSubscription:
+    :raises BeyondScopes: if it is one to events of a service that the caller may not read
     """
     secret = new_secret()
     async with uow.begin() as tx:
         held = await _held(tx, subscription_id)
+        _check_scopes(by, held.events)
         until = clock_now + timedelta(hours=rotation.overlap_hours) if rotation.overlap_hours else None
         after = replace(
             held,

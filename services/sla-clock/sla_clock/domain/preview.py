@@ -81,14 +81,12 @@ def _steps(terms: Terms, clock: Clock, facts: Mapping[str, FactValue]) -> list[S
 
 
 def _steps_of(terms: Terms, clock: Clock, rule: EscalationRule, *, trigger: str, at: datetime) -> list[Step]:
-    return [
-        Step(
-            trigger=trigger,
-            clock=clock,
-            number=number,
-            at=terms.working_time(step.calendar).due(at, parse_target(step.after)),
-            step=step,
-            clauses=rule.clause,
-        )
-        for number, step in enumerate(rule.steps, 1)
-    ]
+    """Return the steps of a rule up to the first that is never due: those behind it come after it."""
+    steps: list[Step] = []
+    for number, step in enumerate(rule.steps, 1):
+        try:
+            due_at = terms.working_time(step.calendar).due(at, parse_target(step.after))
+        except NeverDue:
+            break
+        steps.append(Step(trigger=trigger, clock=clock, number=number, at=due_at, step=step, clauses=rule.clause))
+    return steps

@@ -1,4 +1,4 @@
-"""Contracts as far as availability needs them, and the availability agreed for them."""
+"""Contracts as far as this service needs them, and the availability agreed for them."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,6 +13,7 @@ ON CONFLICT (contract_id) DO UPDATE SET customer_id = excluded.customer_id, poli
                                         valid_from = excluded.valid_from
 """
 _FIND_CONTRACT = "SELECT contract_id, customer_id, policy, valid_from FROM contract WHERE contract_id = $1"
+_HAS_POLICY = "SELECT EXISTS (SELECT FROM contract WHERE customer_id = $1 AND policy = $2)"
 _AGREE = """
 INSERT INTO availability_agreement (contract_id, component, since, desk_id, agreed_percent, agreed_by, agreed_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -61,6 +62,12 @@ async def find_contract(connection: Connection, contract_id: UUID) -> Contract |
     """Return a contract, None if there is no such in the desk."""
     row = await connection.fetchrow(_FIND_CONTRACT, contract_id)
     return None if row is None else Contract(**dict(row))
+
+
+async def has_policy(connection: Connection, *, customer_id: UUID, policy: str) -> bool:
+    """Tell whether a customer has, or had, a contract under a policy."""
+    found: bool = await connection.fetchval(_HAS_POLICY, customer_id, policy)
+    return found
 
 
 async def save_agreement(connection: Connection, agreement: Agreement, *, desk_id: UUID) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import Field, TypeAdapter
 
-from plazo.policy import AgreedTerms, Place, Policy
+from plazo.policy import AgreedTerms, Policy, place_of
 from plazo.runtime.database import Connection
 from plazo.runtime.inbox import NotYet
 from sla_clock.domain.facts import Closed, Fact, Reopened, TermsChanged, What
@@ -162,7 +162,8 @@ async def terms_of(connection: Connection, ticket: Ticket, *, version: str | Non
     if terms is None:
         policy = await known_policy(connection, ticket.desk_id, ticket.policy, version)
         agreed = AgreedTerms.model_validate_json(ticket.agreed) if ticket.agreed else None
-        terms = _terms[key] = Terms(policy, _place(policy, ticket), agreed)
+        place = place_of(policy, timezone=ticket.timezone, region=ticket.region)
+        terms = _terms[key] = Terms(policy, place, agreed)
         if len(_terms) > _MOST_TERMS:
             _terms.popitem(last=False)
     _terms.move_to_end(key)
@@ -188,10 +189,3 @@ async def known_policy(connection: Connection, desk_id: UUID, policy: str, versi
         if len(_policies) > _MOST_TERMS:
             _policies.popitem(last=False)
     return _policies[key]
-
-
-def _place(policy: Policy, ticket: Ticket) -> Place | None:
-    if ticket.timezone is None and ticket.region is None:
-        return None
-    layer = ticket.region if ticket.region in policy.holidays else None
-    return Place(ticket.timezone or policy.timezone, layer)

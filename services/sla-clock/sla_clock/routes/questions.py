@@ -38,7 +38,7 @@ async def answer_deadlines(body: Annotated[Any, Body()], call: AnyCall) -> Any:
 
     Up to 10,000 questions at once as `{"items": […]}`; each is answered in its place, or has a `problem` of its own.
     """
-    return await answer_questions.answer_deadlines(call.uow(), body)
+    return await answer_questions.answer_deadlines(call.uow(), body, customer_id=call.principal.customer_id)
 
 
 @router.post("/working-times", openapi_extra=_one_or_many(WorkingTimeQuestion))
@@ -47,13 +47,16 @@ async def answer_working_times(body: Annotated[Any, Body()], call: AnyCall) -> A
 
     Many at once as for deadlines.
     """
-    return await answer_questions.answer_working_times(call.uow(), body)
+    return await answer_questions.answer_working_times(call.uow(), body, customer_id=call.principal.customer_id)
 
 
 @router.post("/previews")
 async def preview(body: PreviewInput, call: AnyCall) -> Preview:
-    """Show every deadline, escalation instant and the minimum charge of a ticket before it exists."""
-    return await preview_ticket.preview_ticket(call.uow(), body=body)
+    """Show every deadline, escalation instant and the minimum charge of a ticket before it exists.
+
+    A customer may ask about the policies that its contracts are under.
+    """
+    return await preview_ticket.preview_ticket(call.uow(), body=body, customer_id=call.principal.customer_id)
 
 
 @router.get("/calendars/{policy}/{name}/hours")
@@ -65,10 +68,10 @@ async def read_hours(
     until: Instant,
     version: str | None = None,
 ) -> HoursView:
-    """Return when a calendar of a published policy is open, in `[from, until)`."""
+    """Return when a calendar of a published policy is open, in `[from, until)`; to a customer, of its contracts'."""
     _check_span(start, until)
     wanted = answer_questions.read_input(Published, {"policy": policy, "version": version, "calendar": name})
-    calendar = await answer_questions.published_calendar(call.uow(), wanted)
+    calendar = await answer_questions.published_calendar(call.uow(), wanted, customer_id=call.principal.customer_id)
     windows = await asyncio.to_thread(calendar.windows, start, until)
     return HoursView(
         timezone=calendar.calendar.timezone,
@@ -89,12 +92,15 @@ async def export_hours(
     until: Instant | None = None,
     version: str | None = None,
 ) -> Response:
-    """Return when a calendar of a published policy is open, as iCalendar; a year from now unless told."""
+    """Return when a calendar of a published policy is open, as iCalendar; a year from now unless told.
+
+    A customer may ask about the policies that its contracts are under.
+    """
     start = start or call.now
     until = until or start + timedelta(days=365)
     _check_span(start, until)
     wanted = answer_questions.read_input(Published, {"policy": policy, "version": version, "calendar": name})
-    calendar = await answer_questions.published_calendar(call.uow(), wanted)
+    calendar = await answer_questions.published_calendar(call.uow(), wanted, customer_id=call.principal.customer_id)
     feed = await asyncio.to_thread(export_calendar, calendar, start, until)
     return Response(feed, media_type="text/calendar; charset=utf-8")
 

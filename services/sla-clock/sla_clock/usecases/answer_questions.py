@@ -9,15 +9,15 @@ from functools import lru_cache
 from http import HTTPStatus
 from time import thread_time
 from typing import Any, TypeVar
+from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json, to_json
 
 from plazo.calendar import Pause, WorkingTime, compile_calendar, parse_calendar
-from plazo.kernel.errors import Fault, InvalidInput, NotFound, PlazoError
+from plazo.kernel.errors import Fault, InvalidInput, PlazoError
 from plazo.kernel.time import DAY, micros_of
 from plazo.policy import calendar_of
-from plazo.runtime import policies
 from plazo.runtime.problems import STATUS, TYPE_PREFIX, Problem, listed
 from plazo.runtime.unit_of_work import UnitOfWork
 from sla_clock.domain.explanation import seconds_of
@@ -31,6 +31,7 @@ from sla_clock.schemas.question import (
     WorkingTimeAnswer,
     WorkingTimeQuestion,
 )
+from sla_clock.usecases.find_policy import find_published
 
 M = TypeVar("M", bound=BaseModel)
 Question = TypeVar("Question", DeadlineQuestion, WorkingTimeQuestion)
@@ -38,7 +39,6 @@ Answer = DeadlineAnswer | WorkingTimeAnswer
 Calendars = Mapping[bytes, WorkingTime | PlazoError]
 
 _LONGEST_EXPLANATION_DAYS = 366 * 5
-_MOST_WINDOWS = 12  # each costs memory for every day of the years asked about
 _LARGEST_CALENDAR = 200_000  # bytes; hundreds are kept at hand
 _MOST_SEGMENTS = 100_000  # in the explanations of a request together
 _LONGEST_SECONDS = 10.0  # of the processor, for a request
@@ -65,14 +65,17 @@ class _Effort:
             raise InvalidInput(message, faults=[Fault("/explain", message)])
 
 
-async def answer_deadlines(uow: UnitOfWork, body: Any) -> Any:
-    """Answer when targets are due. :raises InvalidInput: with the faults of a single question, or of the batch"""
-    return await _answer(uow, body, DeadlineQuestion, _deadline)
+async def answer_deadlines(uow: UnitOfWork, body: Any, *, customer_id: UUID | None) -> Any:
+    """Answer when targets are due, to a customer by the published calendars of its own contracts.
+
+    :raises InvalidInput: with the faults of a single question, or of the batch
+    """
+    return await _answer(uow, body, DeadlineQuestion, _deadline, customer_id)
 
 
-async def answer_working_times(uow: UnitOfWork, body: Any) -> Any:
+async def answer_working_times(uow: UnitOfWork, body: Any, *, customer_id: UUID | None) -> Any:
     """Answer how much working time there is. :raises InvalidInput: as :func:`answer_deadlines`"""
-    return await _answer(uow, body, WorkingTimeQuestion, _working_time)
+    return await _answer(uow, body, WorkingTimeQuestion, _working_time, customer_id)
 
 
 def read_input(model: type[M], data: Any) -> M:
@@ -88,31 +91,34 @@ def read_input(model: type[M], data: Any) -> M:
         raise InvalidInput(summary, faults=faults) from None
 
 
-async def published_calendar(uow: UnitOfWork, wanted: Published) -> WorkingTime:
-    """Compile a calendar of a published policy. :raises NotFound: if there is no such policy, version or calendar"""
-    async with uow.read() as connection:
-        if wanted.version is None:
-            policy = await policies.policy_in_force(connection, policy=wanted.policy, at=uow.now)
-        else:
-            policy = await policies.find_policy(connection, policy=wanted.policy, version=wanted.version)
-    if policy is None:
-        raise NotFound(f"there is no policy {wanted.policy} {wanted.version or 'in force'} in this desk")
+async def published_calendar(uow: UnitOfWork, wanted: Published, *, customer_id: UUID | None) -> WorkingTime:
+    """Compile a calendar of a published policy, for a customer one of its own contracts.
+
+    :raises NotFound: if there is no such policy, version or calendar for the caller
+    """
+    policy = await find_published(
+        uow, policy=wanted.policy, version=wanted.version, at=uow.now, customer_id=customer_id
+    )
     return compile_calendar(calendar_of(policy, wanted.calendar))
 
 
 async def _answer(
-    uow: UnitOfWork, body: Any, model: type[Question], solve: Callable[[Question, WorkingTime, _Effort], Answer]
+    uow: UnitOfWork,
+    body: Any,
+    model: type[Question],
+    solve: Callable[[Question, WorkingTime, _Effort], Answer],
+    customer_id: UUID | None,
 ) -> Any:
     loop = asyncio.get_running_loop()
     if not (isinstance(body, dict) and "items" in body):
-        calendars = await _published(uow, [body.get("calendar") if isinstance(body, dict) else None])
+        calendars = await _published(uow, [body.get("calendar") if isinstance(body, dict) else None], customer_id)
         # A calendar may have to be compiled to the end of the century; other requests go on meanwhile.
         return await loop.run_in_executor(
             _SOLVERS, lambda: _shown(solve(*_read_question(model, body, None, calendars), _Effort(thread_time())))
         )
     batch = read_input(Batch, body)
     named: list[Any] = [item.get("calendar") for item in batch.items if isinstance(item, dict)]
-    calendars = await _published(uow, [batch.calendar, *named])
+    calendars = await _published(uow, [batch.calendar, *named], customer_id)
 
     def answer_one(item: Any, effort: _Effort) -> Any:
         try:
@@ -153,13 +159,16 @@ def _with_calendar_faults(
     return invalid
 
 
-async def _published(uow: UnitOfWork, documents: list[Any]) -> dict[bytes, WorkingTime | PlazoError]:
+async def _published(
+    uow: UnitOfWork, documents: list[Any], customer_id: UUID | None
+) -> dict[bytes, WorkingTime | PlazoError]:
     """Look up the published calendars that a request names, each once."""
     found: dict[bytes, WorkingTime | PlazoError] = {}
     for document in documents:
         if isinstance(document, dict) and "policy" in document and (key := to_json(document)) not in found:
             try:
-                found[key] = await published_calendar(uow, read_input(Published, document))
+                wanted = read_input(Published, document)
+                found[key] = await published_calendar(uow, wanted, customer_id=customer_id)
             except PlazoError as error:
                 found[key] = _at("/calendar", error)
     return found
@@ -186,13 +195,7 @@ def _calendar(document: dict[str, Any] | None, published: Calendars) -> WorkingT
 
 @lru_cache(maxsize=256)
 def _compile(document: bytes) -> WorkingTime:
-    calendar = parse_calendar(from_json(document))
-    for version in calendar.versions:
-        windows = max((len(day) for day in (*version.hours, *(day for _, day in version.days))), default=0)
-        if windows > _MOST_WINDOWS:
-            message = f"expected at most {_MOST_WINDOWS} windows a day, not {windows}"
-            raise InvalidInput(message, faults=[Fault("/hours", message)])
-    return compile_calendar(calendar)
+    return compile_calendar(parse_calendar(from_json(document)))
 
 
 def _at(pointer: str, error: PlazoError) -> PlazoError:
@@ -202,6 +205,7 @@ def _at(pointer: str, error: PlazoError) -> PlazoError:
 
 
 def _deadline(question: DeadlineQuestion, calendar: WorkingTime, effort: _Effort) -> DeadlineAnswer:
+    calendar.require_in_force(question.start)
     pauses = _pauses(question.pauses)
     due_at = calendar.due(question.start, question.target, pauses)
     segments = _segments(question, calendar, due_at, pauses, effort) if question.explain else None
@@ -209,6 +213,7 @@ def _deadline(question: DeadlineQuestion, calendar: WorkingTime, effort: _Effort
 
 
 def _working_time(question: WorkingTimeQuestion, calendar: WorkingTime, effort: _Effort) -> WorkingTimeAnswer:
+    calendar.require_in_force(question.start)
     pauses = _pauses(question.pauses)
     seconds = seconds_of(calendar.working_time(question.start, question.until, pauses))
     segments = _segments(question, calendar, question.until, pauses, effort) if question.explain else None

@@ -1,24 +1,25 @@
 """A look at what a policy would promise, before a ticket exists."""
 
 import asyncio
+from uuid import UUID
 
 from plazo.calendar.zone import load_zone
-from plazo.kernel.errors import Fault, InvalidInput, NotFound
-from plazo.policy import Place, Policy, load_policy
-from plazo.runtime import policies
+from plazo.kernel.errors import Fault, InvalidInput
+from plazo.policy import Place, Policy, load_policy, place_of
 from plazo.runtime.unit_of_work import UnitOfWork
 from sla_clock.domain.preview import Forecast, forecast
 from sla_clock.domain.terms import Terms
 from sla_clock.schemas.preview import Preview, PreviewCharge, PreviewDeadline, PreviewInput, PreviewStep
+from sla_clock.usecases.find_policy import find_published
 
 
-async def preview_ticket(uow: UnitOfWork, *, body: PreviewInput) -> Preview:
+async def preview_ticket(uow: UnitOfWork, *, body: PreviewInput, customer_id: UUID | None) -> Preview:
     """Return every deadline, escalation and the least charge that a policy gives for facts.
 
-    :raises NotFound: if the policy has not been published in this desk
+    :raises NotFound: if the policy has not been published in this desk, or no contract of the customer is under it
     :raises PolicyInvalid: with all the faults of a policy given as text
     """
-    published = None if body.document is not None else await _find(uow, body)
+    published = None if body.document is not None else await _find(uow, body, customer_id)
     # To read a long document and compile its calendars takes a while; other requests go on meanwhile.
     return await asyncio.to_thread(_preview, published, body)
 
@@ -29,21 +30,14 @@ def _preview(published: Policy | None, body: PreviewInput) -> Preview:
     return _view(policy, forecast(terms, body.facts, opened_at=body.opened_at))
 
 
-async def _find(uow: UnitOfWork, body: PreviewInput) -> Policy:
+async def _find(uow: UnitOfWork, body: PreviewInput, customer_id: UUID | None) -> Policy:
     assert body.policy is not None
-    async with uow.read() as connection:
-        if body.version is None:
-            found = await policies.policy_in_force(connection, policy=body.policy, at=body.opened_at)
-        else:
-            found = await policies.find_policy(connection, policy=body.policy, version=body.version)
-    if found is None:
-        raise NotFound(f"there is no policy {body.policy} {body.version or 'in force'} in this desk")
-    return found
+    return await find_published(
+        uow, policy=body.policy, version=body.version, at=body.opened_at, customer_id=customer_id
+    )
 
 
 def _place(policy: Policy, body: PreviewInput) -> Place | None:
-    if body.customer_timezone is None and body.customer_region is None:
-        return None
     faults: list[Fault] = []
     try:
         load_zone(body.customer_timezone or policy.timezone)
@@ -54,7 +48,7 @@ def _place(policy: Policy, body: PreviewInput) -> Place | None:
         faults.append(Fault("/customer_region", f"expected a holiday layer of the policy: {known}"))
     if faults:
         raise InvalidInput("the customer's place is not known", faults=faults)
-    return Place(body.customer_timezone or policy.timezone, body.customer_region)
+    return place_of(policy, timezone=body.customer_timezone, region=body.customer_region)
 
 
 def _view(policy: Policy, decided: Forecast) -> Preview:

@@ -6,8 +6,9 @@ from uuid import UUID
 
 import structlog
 
-from plazo.calendar import NeverDue, parse_target
+from plazo.calendar import parse_target
 from plazo.events.sla_clock import TimerFired
+from plazo.kernel.errors import InvalidInput
 from plazo.kernel.ids import derived_id
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
 from sla_clock.repository import desks, tickets, timers
@@ -35,14 +36,14 @@ async def request_timer(
     :raises NotYet: if the ticket is not known yet
     :raises NotFound: if the ticket's policy has no such calendar
     """
-    target = parse_target(after)
     async with uow.begin() as tx:
         tx.now = await desks.hold_present(tx.connection, tx.desk_id) or tx.now
         ticket = await tickets.lock_ticket(tx.connection, ticket_id)
         terms = await tickets.terms_of(tx.connection, ticket, version=ticket.terms_version)
+        working = terms.working_time(calendar)
         try:
-            due_at = terms.working_time(calendar).due(start, target)
-        except NeverDue as never:
+            due_at = working.due(start, parse_target(after))
+        except InvalidInput as never:  # there is not that much time before the year 2200, or `start` is after it
             log.info("timer_never_due", timer_id=str(timer_id), requested_by=requested_by, reason=str(never))
             return
         is_due = due_at <= tx.now

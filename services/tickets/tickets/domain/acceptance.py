@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from plazo.policy.decide import first_match
+from plazo.policy.decide import first_match, rule_against_unauthorized, rule_against_unordered
 from plazo.policy.document import Policy
 from plazo.policy.intake import AcceptanceRule
 from tickets.domain.ticket import Facts
@@ -18,8 +18,10 @@ _HIGHER_LEVELS = (2, 3)
 class Request:
     """A request, whatever channel brought it.
 
-    The contract is named, or chosen from those of the customer or the contact. `is_vouched_for` is false where no key
-    stands for the sender: an address that is not known then is not authorized. `sent_to` is the mail address it was
+    The contract is named, or chosen from those of the customer or the contact. `contact_email` is where it was sent
+    from, or what the desk's people say; `told_email` an address that was given with the key of the customer
+    (`customer_id`): it names a contact of that customer, or is just what was said. `is_vouched_for` is false where no
+    key stands for the sender: an address that is not known then is not authorized. `sent_to` is the mail address it was
     written to, whose facts are stated with it (SKE-08). `about_ticket` is the number of a ticket it is about,
     `relation` what it then is of it.
     `authorized_by` let this one request through for its sender, `accepted_by` took it in whatever the rules of
@@ -35,6 +37,7 @@ class Request:
     contact_id: UUID | None = None
     contact_name: str | None = None
     contact_email: str | None = None
+    told_email: str | None = None
     is_vouched_for: bool = True
     sent_to: str | None = None
     language: str | None = None
@@ -96,6 +99,18 @@ def refusal(policy: Policy, facts: Mapping[str, bool | int | str]) -> Refusal | 
     """Return why the rules of acceptance do not take a request; None if they do."""
     found = first_match(policy.intake.acceptance, facts)
     return refusal_of(found.rule if found else None)
+
+
+def own_refusal(policy: Policy, facts: Facts, *, by_contact: bool) -> Refusal | None:
+    """Return why a customer may not ask with its own key for what a rule of acceptance takes; None if it may.
+
+    The caller chooses the channel and the ticket that it names, so neither stands for the right to ask (EXP-01) of the
+    contact whose key it is (`by_contact`), nor for a purchase order (PRO-05).
+    """
+    rule = None
+    if by_contact and facts.get("authorized") is not True:
+        rule = rule_against_unauthorized(policy, facts)
+    return refusal_of(rule or rule_against_unordered(policy, facts))
 
 
 def level_refusal(policy: Policy, facts: Facts, *, channel: str) -> Refusal | None:

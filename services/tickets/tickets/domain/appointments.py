@@ -72,9 +72,10 @@ def require_missed(policy: Policy, appointment: Appointment, *, at: datetime) ->
     """Insist that the customer had its time to appear. :raises TooEarly: before the policy's grace is over"""
     rule = policy.billing.no_show
     missed_at = due_after(working_time_of(policy, None), appointment.starts_at, rule.grace if rule else "0m")
-    if at < missed_at:
+    if missed_at is None or at < missed_at:
         clause = ", ".join(rule.clause) if rule else None
-        raise TooEarly(f"the customer may still appear until {missed_at.isoformat()}", clause=clause)
+        until = f" until {missed_at.isoformat()}" if missed_at else ""
+        raise TooEarly(f"the customer may still appear{until}", clause=clause)
 
 
 def is_late(policy: Policy, appointment: Appointment, *, by_customer: bool, at: datetime) -> bool:
@@ -82,4 +83,5 @@ def is_late(policy: Policy, appointment: Appointment, *, by_customer: bool, at: 
     rule = policy.billing.no_show
     if not by_customer or rule is None:
         return False
-    return due_after(working_time_of(policy, None), at, rule.notice) > appointment.starts_at
+    noticed_at = due_after(working_time_of(policy, None), at, rule.notice)
+    return noticed_at is None or noticed_at > appointment.starts_at

@@ -73,12 +73,13 @@ def reason_not_to_count(
     if rule is None or working is None:
         return "no_rule"
     counted = [one.made_at for one in earlier if one.number is not None]
+    spaced_at = due_after(working, max(counted), rule.spacing) if counted else at
     reasons = {
         "reached": result == "reached",
         "channel": bool(rule.channels) and channel not in rule.channels,
         "closed_day": not is_open_day(working, at),
         "closed_hours": rule.within == "hours" and not working.is_open(at),
-        "too_soon": bool(counted) and at < due_after(working, max(counted), rule.spacing),
+        "too_soon": spaced_at is None or at < spaced_at,
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
 
@@ -86,12 +87,14 @@ def reason_not_to_count(
 def closing_of(rule: Abandonment, working: WorkingTime, counted: Sequence[Attempt]) -> datetime | None:
     """Return from when the ticket counts as abandoned, once the attempts that the policy asks for were made.
 
-    That is the policy's wait after the last one it asks for, and never before an instant the customer was told.
+    That is the policy's wait after the last one it asks for, and never before an instant the customer was told; never,
+    None, where that wait does not end.
     """
     if len(counted) < rule.attempts:
         return None
+    waited = due_after(working, counted[rule.attempts - 1].made_at, rule.wait)
     told = [one.closes_at for one in counted if one.closes_at is not None]
-    return max([due_after(working, counted[rule.attempts - 1].made_at, rule.wait), *told])
+    return None if waited is None else max([waited, *told])
 
 
 def require_abandoned(rule: Abandonment | None, ticket: Ticket, *, at: datetime) -> None:
@@ -107,8 +110,9 @@ def require_abandoned(rule: Abandonment | None, ticket: Ticket, *, at: datetime)
         )
     closes_at = ticket.attempts.closes_at
     if closes_at is None or at < closes_at:
+        until = closes_at and closes_at.isoformat()
         raise TooFewAttempts(
-            f"the wait that {clause} gives the customer lasts until {closes_at and closes_at.isoformat()}",
+            f"the wait that {clause} gives the customer " + (f"lasts until {until}" if until else "never ends"),
             clause=clause,
-            details={"attempts": made, "required": rule.attempts, "closes_at": closes_at and closes_at.isoformat()},
+            details={"attempts": made, "required": rule.attempts, "closes_at": until},
         )

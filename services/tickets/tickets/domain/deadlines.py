@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, time, timedelta
 
-from plazo.calendar import ELAPSED, WorkingTime, compile_calendar, parse_target
+from plazo.calendar import ELAPSED, NeverDue, WorkingTime, compile_calendar, parse_target
 from plazo.policy.decide import Place, calendar_of
 from plazo.policy.document import Policy
 
@@ -19,6 +19,9 @@ def is_open_day(working: WorkingTime, at: datetime) -> bool:
     return bool(working.windows(midnight.astimezone(UTC), next_midnight.astimezone(UTC)))
 
 
-def due_after(working: WorkingTime, start: datetime, after: str) -> datetime:
-    """Return when `after`, as policies word it, has passed since `start`."""
-    return working.due(start, parse_target(after))
+def due_after(working: WorkingTime, start: datetime, after: str) -> datetime | None:
+    """Return when `after`, as policies word it, has passed since `start`; None if it never has."""
+    try:
+        return working.due(start, parse_target(after))
+    except NeverDue:
+        return None

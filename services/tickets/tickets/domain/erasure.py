@@ -1,39 +1,15 @@
 """Forgetting a person: which words go, and what stands in their place."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from plazo.kernel.forgetting import PERSONAL, Person
 from tickets.domain.secrecy import SHORTEST_REPEATED
 
-TOMBSTONE = "[erased]"
-
-# What a customer's person says, or is said of it, wherever a document has it.
-_PERSONAL = frozenset(
-    [
-        "contact_name",
-        "contact_email",
-        "contact_phone",
-        "subject",
-        "description",
-        "text",
-        "body",
-        "html",
-        "name",
-        "email",
-        "phone",
-        "sender",
-        "from",
-        "to",
-        "cc",
-        "address",
-        "reply_to",
-        "message_id",
-    ]
-)
 # What only structures a document where a text has another name: words of ours, instants, ids.
-_TEXTS = _PERSONAL | {
+_TEXTS = PERSONAL | {
     "reason",
     "note",
     "answer",
@@ -48,44 +24,6 @@ _TEXTS = _PERSONAL | {
 _STRUCTURE = re.compile(r"[a-z][a-z_]*|\d{4}-\d\d(?:-\d\d(?:[T ][0-9:.]+(?:Z|[+-]\d\d:\d\d))?)?|[0-9a-f-]{36}")
 _SAID_BY_CUSTOMER = frozenset({"opened", "customer_reply", "reopened"})
 _CUSTOMERS_ACTORS = ("requester: ", "email: ")
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Whom to forget: the words it is known by, in small letters."""
-
-    contact_id: str
-    known_by: tuple[str, ...]
-
-    @classmethod
-    def of(cls, *, contact_id: object, name: str, addresses: Iterable[str], phone: str | None) -> "Person":
-        """Return a person by its name, addresses and number; what is too short to be told from a word is left out."""
-        words = (name, *addresses, phone or "")
-        return cls(contact_id=str(contact_id), known_by=tuple(word.lower() for word in words if len(word.strip()) > 2))
-
-    def is_in(self, value: Any) -> bool:
-        """Return whether a value mentions the person anywhere."""
-        if isinstance(value, str):
-            said = value.lower()
-            return said == self.contact_id or any(word in said for word in self.known_by)
-        if isinstance(value, dict):
-            return any(self.is_in(item) for item in value.values())
-        return isinstance(value, list | tuple) and any(self.is_in(item) for item in value)
-
-    def forgotten(self, value: Any, *, all_words: bool, _name: str = "") -> Any:
-        """Return a document without the person; with `all_words` without anything that a person said in it either.
-
-        Ids, instants, grades and numbers stay: they are the structure of what happened.
-        """
-        if isinstance(value, dict):
-            return {key: self.forgotten(item, all_words=all_words, _name=key) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [self.forgotten(item, all_words=all_words, _name=_name) for item in value]
-        if isinstance(value, str) and value != self.contact_id:
-            said = value.lower()
-            if (all_words and _name in _PERSONAL) or any(word in said for word in self.known_by):
-                return TOMBSTONE
-        return value
 
 
 @dataclass(frozen=True, slots=True)

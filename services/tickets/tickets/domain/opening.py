@@ -34,6 +34,9 @@ STATABLE = (
     "purchase_order",
 )
 
+# What a customer does not state: it names an order or a ticket, and the desk sees what they are. PRO-05, PRO-11
+UNPROVEN: Facts = {"existing_ticket": False, "purchase_order": False}
+
 
 @dataclass(frozen=True, slots=True)
 class Opening:

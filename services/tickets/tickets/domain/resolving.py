@@ -89,12 +89,15 @@ def require_confirmed(policy: Policy, *, is_customer: bool, confirmed_by: str | 
 
 
 def require_reopenable(policy: Policy, ticket: Ticket, *, at: datetime, place: Place | None = None) -> None:
-    """Insist that a closed ticket is reopened in time. :raises ReopeningOver: after the policy's window; SMA-13"""
+    """Insist that a closed ticket is reopened in time: ever, where the window does not end. SMA-13
+
+    :raises ReopeningOver: after the policy's window
+    """
     rule = policy.lifecycle.reopening if policy.lifecycle else None
     if rule is None or rule.window is None or ticket.closed_at is None:
         return
     until = due_after(working_time_of(policy, rule.calendar, place=place), ticket.closed_at, rule.window)
-    if at > until:
+    if until is not None and at > until:
         raise ReopeningOver(
             f"the ticket could be reopened until {until.isoformat()}; ask anew, linked to it: "
             f"POST /v1/tickets/{ticket.ticket_id}/additional-requests",

@@ -7,7 +7,7 @@ import hmac
 import secrets
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, product
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -44,12 +44,13 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What is known of a secret to find it in a text; `shown` stands in its place.
+    """What is known of a secret of a ticket to find it in a text; `shown` stands in its place.
 
     A `value` is known until it was shown. Then there is the mark, which needs the key, and the `trace`, a rolling hash
     that says cheaply where the mark is worth its comparison. Secrets of earlier versions have no trace.
     """
 
+    ticket_id: UUID
     mark: bytes
     length: int
     shown: str
@@ -106,8 +107,8 @@ class Cipher:
         hashed = _rolling(value, base=self._base(key_id, ticket_id))[-1]
         return (hashed + self._mask(key_id, mark)) % _PRIME
 
-    def redact(self, text: str, *, ticket_id: UUID, marks: Collection[Mark]) -> str:
-        """Return the text without the secrets of its ticket.
+    def redact(self, text: str, *, marks: Collection[Mark]) -> str:
+        """Return the text without secrets.
 
         What it takes grows with the text and the number of marks, not with their lengths: values are found as such,
         and of shown ones a mark is only compared where its trace fits (so for marks that have one).
@@ -115,34 +116,36 @@ class Cipher:
         left: list[str] = []
         end = 0
         # By their beginning, the longer first; what overlaps with one that goes, goes with it.
-        for start, stop, shown in sorted(self._repetitions(text, ticket_id, marks), key=lambda one: (one[0], -one[1])):
+        for start, stop, shown in sorted(self._repetitions(text, marks), key=lambda one: (one[0], -one[1])):
             if start >= end:
                 left += (text[end:start], shown)
             end = max(end, stop)
         return "".join((*left, text[end:]))
 
-    def _repetitions(self, text: str, ticket_id: UUID, marks: Collection[Mark]) -> Iterator[tuple[int, int, str]]:
+    def _repetitions(self, text: str, marks: Collection[Mark]) -> Iterator[tuple[int, int, str]]:
         """Yield beginning and end of each secret in a text, and what stands in its place."""
         for one in marks:
             if one.value is not None:
                 yield from ((at, at + one.length, one.shown) for at in _places(one.value, text))
         hidden = [one for one in marks if one.value is None and one.length <= len(text)]
-        for key_id in self._keys if hidden else ():
+        for key_id, ticket_id in product(self._keys, dict.fromkeys(one.ticket_id for one in hidden)):
             hashes = _rolling(text, base=self._base(key_id, ticket_id))
             for one in hidden:
+                if one.ticket_id != ticket_id:
+                    continue
                 end = 0
-                for start in self._suspects(hashes, one, key_id=key_id, ticket_id=ticket_id):
+                for start in self._suspects(hashes, one, key_id=key_id):
                     stop = start + one.length
                     if start >= end and self._mark(key_id, ticket_id, text[start:stop]) == one.mark:
                         end = stop
                         yield start, stop, one.shown
 
-    def _suspects(self, hashes: list[int], mark: Mark, *, key_id: str, ticket_id: UUID) -> Iterable[int]:
+    def _suspects(self, hashes: list[int], mark: Mark, *, key_id: str) -> Iterable[int]:
         """Return where a secret may begin: where its trace fits, or anywhere if it has none."""
         if mark.trace is None:
             return range(len(hashes) - mark.length)
         trace = (mark.trace - self._mask(key_id, mark.mark)) % _PRIME
-        shift = pow(self._base(key_id, ticket_id), mark.length, _PRIME)
+        shift = pow(self._base(key_id, mark.ticket_id), mark.length, _PRIME)
         windows = enumerate(zip(hashes, hashes[mark.length :], strict=False))
         return [start for start, (before, after) in windows if (after - before * shift) % _PRIME == trace]
 

@@ -29,7 +29,10 @@ class Customer(TicketsTable, table=True):
 
 
 class Contact(TicketsTable, table=True):
-    """A person of a customer. `decided_by` is who last authorized it, or withdrew that."""
+    """A person of a customer. `decided_by` is who last authorized it, or withdrew that.
+
+    `known_by` are the marks of the words that an erased one was known by; null for all others.
+    """
 
     __tablename__ = "contact"
     __table_args__ = (
@@ -51,6 +54,7 @@ class Contact(TicketsTable, table=True):
     decided_by_contact: UUID | None
     decided_at: datetime | None = instant(nullable=True)
     created_at: datetime = instant()
+    known_by: list[str] | None = texts(nullable=True)
 
 
 class ContactEmail(TicketsTable, table=True):

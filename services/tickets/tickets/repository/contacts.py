@@ -32,6 +32,7 @@ class Contact:
     decided_at: datetime | None
     created_at: datetime
     unconfirmed_emails: tuple[str, ...] = ()
+    is_erased: bool = False
 
     @property
     def may_ask(self) -> bool:
@@ -44,7 +45,7 @@ _COLUMNS = (
     "decided_at, created_at"
 )
 _SELECT = f"""
-SELECT {_COLUMNS}, ARRAY(
+SELECT {_COLUMNS}, known_by IS NOT NULL AS is_erased, ARRAY(
   SELECT address FROM contact_email e WHERE e.contact_id = contact.contact_id ORDER BY place
 ) AS emails, ARRAY(
   SELECT address FROM unconfirmed_email u WHERE u.contact_id = contact.contact_id ORDER BY place
@@ -138,6 +139,23 @@ async def find_contact(connection: Connection, contact_id: UUID, *, lock: bool =
     return _contact(await connection.fetchrow(f"{_SELECT} WHERE contact_id = $1{suffix}", contact_id))
 
 
+async def hold_contact(connection: Connection, contact_id: UUID) -> Contact | None:
+    """Return a contact of the desk that is neither changed nor erased before the end of the transaction.
+
+    Its row is always taken before those of its tickets, as whoever erases it takes them.
+    """
+    await connection.execute("SELECT FROM contact WHERE contact_id = $1 FOR SHARE", contact_id)
+    return await find_contact(connection, contact_id)
+
+
+async def hold_contact_of(connection: Connection, ticket_id: UUID) -> None:
+    """Hold the contact of a ticket, as :func:`hold_contact` does, before the ticket is."""
+    await connection.execute(
+        "SELECT FROM contact WHERE contact_id = (SELECT contact_id FROM ticket WHERE ticket_id = $1) FOR SHARE",
+        ticket_id,
+    )
+
+
 async def find_contact_by_email(connection: Connection, email: str) -> Contact | None:
     """Return the contact of the desk that has an address, letter case ignored."""
     return _contact(
@@ -147,6 +165,13 @@ async def find_contact_by_email(connection: Connection, email: str) -> Contact |
             email.strip(),
         )
     )
+
+
+async def hold_contact_by_email(connection: Connection, email: str) -> Contact | None:
+    """Return the contact that has an address, held as by :func:`hold_contact`; None if it was erased meanwhile."""
+    found = await find_contact_by_email(connection, email)
+    held = await hold_contact(connection, found.contact_id) if found is not None else None
+    return held if held is not None and email.strip().lower() in held.emails else None
 
 
 async def find_unconfirmed(connection: Connection, email: str, *, customer_id: UUID) -> Contact | None:

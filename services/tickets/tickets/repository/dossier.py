@@ -34,6 +34,15 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a secret is: its place among those of its ticket, that ticket, and whether it is the one that goes on."""
+
+    ordinal: int
+    number: str
+    is_home: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Secret:
     """A credential; `ciphertext` and what belongs to it are gone once it was shown or erased."""
 
@@ -67,10 +76,29 @@ SELECT {_ATTACHMENT} FROM attachment
 WHERE ticket_id = $1 AND ($2 OR NOT internal) AND ($3::timestamptz IS NULL OR (added_at, attachment_id) > ($3, $4))
 ORDER BY added_at, attachment_id LIMIT $5
 """
+# Those of the tickets, of the ones they go on in, and of all that go on in those.
+_LIST_ENTRUSTED = f"""
+WITH RECURSIVE onward AS (
+  SELECT ticket_id, merged_into FROM ticket WHERE ticket_id = ANY($1::uuid[])
+  UNION
+  SELECT t.ticket_id, t.merged_into FROM ticket t JOIN onward o ON t.ticket_id = o.merged_into),
+conversation AS (
+  SELECT ticket_id FROM onward
+  UNION
+  SELECT l.ticket_id FROM ticket_link l JOIN conversation c ON l.other_id = c.ticket_id WHERE l.kind = 'merged_into')
+SELECT {", ".join(f"s.{column}" for column in _ENTRUSTED.split(", "))}, t.number,
+       t.merged_into IS NULL AND t.ticket_id <> ALL($2::uuid[]) AS is_home,
+       row_number() OVER (PARTITION BY s.ticket_id ORDER BY s.added_at, s.secret_id) AS ordinal
+FROM conversation JOIN ticket_secret s USING (ticket_id) JOIN ticket t USING (ticket_id)
+ORDER BY s.added_at, s.secret_id
+"""
 _ERASE_SECRETS = """
-UPDATE ticket_secret SET key_id = NULL, nonce = NULL, ciphertext = NULL, mark = NULL, length = NULL, trace = NULL,
-                         erased_at = $2
+UPDATE ticket_secret SET key_id = NULL, nonce = NULL, ciphertext = NULL, erased_at = $2
 WHERE ticket_id = $1 AND erased_at IS NULL
+"""
+_FORGET_MARKS = """
+UPDATE ticket_secret SET mark = NULL, length = NULL, trace = NULL
+WHERE ticket_id = ANY($1::uuid[]) AND erased_at IS NOT NULL AND mark IS NOT NULL
 """
 _SAVE_VIEW = """
 INSERT INTO saved_view AS v (view_id, desk_id, name, filter, made_by, made_at) VALUES ($1, $2, $3, $4, $5, $6)
@@ -138,6 +166,22 @@ async def list_secrets(connection: Connection, ticket_id: UUID) -> list[Secret]:
     return [Secret(**row) for row in rows]
 
 
+async def list_entrusted(connection: Connection, about: Sequence[UUID]) -> list[tuple[Secret, Place]]:
+    """Return the secrets of all that is one conversation with some tickets: they are merged, or about to be.
+
+    The last of `about` is where it goes on, or goes on from there.
+    """
+    rows = await connection.fetch(_LIST_ENTRUSTED, list(about), list(about[:-1]))
+    places = ("ordinal", "number", "is_home")
+    return [
+        (
+            Secret(**{name: value for name, value in row.items() if name not in places}),
+            Place(**{name: row[name] for name in places}),
+        )
+        for row in rows
+    ]
+
+
 async def take_secret(tx: Transaction, *, ticket_id: UUID, secret_id: UUID) -> Secret | None:
     """Return a secret and hold its row: it is shown once, however many ask at a time."""
     row = await tx.connection.fetchrow(
@@ -161,9 +205,14 @@ async def note_reveal(tx: Transaction, secret_id: UUID, *, to: str, trace: int |
 
 
 async def erase_secrets(tx: Transaction, ticket_id: UUID) -> int:
-    """Forget all that is known of the secrets of a ticket, and return how many there were."""
+    """Forget the values of the secrets of a ticket, and return how many there were."""
     tag = await tx.connection.execute(_ERASE_SECRETS, ticket_id, tx.now)
     return int(str(tag).removeprefix("UPDATE "))
+
+
+async def forget_marks(tx: Transaction, ticket_ids: Sequence[UUID]) -> None:
+    """Forget by what the erased secrets of tickets would be known where they are repeated."""
+    await tx.connection.execute(_FORGET_MARKS, list(ticket_ids))
 
 
 async def save_view(

@@ -189,6 +189,14 @@ async def merged_tickets(connection: Connection, ticket_id: UUID) -> list[UUID]:
     return [row["ticket_id"] for row in rows]
 
 
+async def hold_conversation(connection: Connection, ticket_ids: Sequence[UUID]) -> None:
+    """Hold tickets and those they go on in, in the order in which they do."""
+    for ticket_id in ticket_ids:
+        onward: UUID | None = ticket_id
+        while onward is not None:
+            onward = await connection.fetchval("SELECT merged_into FROM ticket WHERE ticket_id = $1 FOR UPDATE", onward)
+
+
 async def lock_tickets(connection: Connection, ticket_ids: Sequence[UUID]) -> None:
     """Hold several tickets, in one order for everybody, so that nobody waits for each other."""
     await connection.execute(

@@ -6,12 +6,13 @@ from uuid import UUID
 
 import asyncpg
 
+from plazo.kernel.forgetting import TOMBSTONE, Person
 from plazo.runtime.database import Connection
 from plazo.runtime.unit_of_work import Transaction
-from tickets.domain.erasure import TOMBSTONE, Forgettable, Person
+from tickets.domain.erasure import Forgettable
 
 _CONTACT = """
-SELECT to_jsonb(c) - 'desk_id' AS contact, c.customer_id, c.name, c.phone,
+SELECT to_jsonb(c) - '{desk_id,known_by}'::text[] AS contact, c.customer_id, c.name, c.phone, c.known_by,
        ARRAY(SELECT address FROM contact_email e WHERE e.contact_id = c.contact_id ORDER BY place) AS addresses,
        ARRAY(SELECT address FROM unconfirmed_email u WHERE u.contact_id = c.contact_id ORDER BY place) AS unconfirmed
 FROM contact c WHERE contact_id = $1
@@ -22,6 +23,13 @@ SELECT ticket_id FROM ticket
 WHERE contact_id = $1 OR (customer_id = $2 AND lower(contact_email) = ANY($3::text[])) ORDER BY ticket_id
 """
 _TICKETS_OF_CUSTOMER = "SELECT ticket_id FROM ticket WHERE customer_id = $1 ORDER BY ticket_id"
+# By a label that others' keys have too, nobody is told from them.
+_ACTORS = """
+SELECT role || ': ' || label AS actor FROM api_key WHERE customer_id = $1
+GROUP BY 1 HAVING bool_and(contact_id IS NOT DISTINCT FROM $2)
+"""
+_ERASED = "SELECT contact_id, known_by FROM contact WHERE customer_id = $1 AND known_by IS NOT NULL"
+_ANNOUNCED_SO_FAR = "SELECT aggregate_id, version FROM outbox_version WHERE aggregate_id = ANY($1::uuid[])"
 _ENTRIES = """
 SELECT ticket_id, position, occurred_at, recorded_at, kind, actor, internal, text, data, erased_at FROM timeline_entry
 WHERE ticket_id = $1 ORDER BY position
@@ -47,8 +55,8 @@ UPDATE ticket SET {", ".join(f"{column} = ${place}" for place, column in enumera
 WHERE ticket_id = $1
 """
 _FORGET_CONTACT = """
-UPDATE contact SET name = $2, phone = NULL, authorized = false,
-  decided_by = CASE WHEN decided_by IS NOT NULL THEN $2 END, version = version + 1
+UPDATE contact SET name = $2, phone = NULL, authorized = false, role = 'member',
+  decided_by = CASE WHEN decided_by IS NOT NULL THEN $2 END, known_by = $3, version = version + 1
 WHERE contact_id = $1
 """
 _ATTACHMENTS = """
@@ -57,6 +65,14 @@ WHERE ticket_id = ANY($1::uuid[]) AND from_customer AND (contact_id = $4 OR cont
 RETURNING object_key
 """
 _ANNOUNCED = "SELECT seq, aggregate_id, data FROM outbox WHERE aggregate_id = ANY($1::uuid[])"
+_KEYS_ANNOUNCED = """
+SELECT seq, data FROM outbox
+WHERE aggregate_id = $1 AND type LIKE 'key.issued.%' AND data->'key'->>'contact_id' = $2
+"""
+_LABELS_ANSWERED = """
+UPDATE idempotency_key SET answer = jsonb_set(answer, '{label}', to_jsonb($2::text))
+WHERE answer->>'key_id' = ANY($1::text[]) AND answer ? 'label'
+"""
 _ANSWERS = """
 SELECT key_id, idempotency_key, answer FROM idempotency_key
 WHERE answer->>'ticket_id' = ANY($1::text[]) OR answer->>'contact_id' = ANY($2::text[])
@@ -77,20 +93,43 @@ _DELIVERIES = "SELECT hook_id, delivery_id, answer FROM hook_delivery WHERE answ
 
 
 async def find_contact(connection: Connection, contact_id: UUID, *, lock: bool = False) -> asyncpg.Record | None:
-    """Return a contact with its addresses; `lock` holds its row."""
-    return await connection.fetchrow(_CONTACT + (" FOR UPDATE" if lock else ""), contact_id)
+    """Return a contact with its addresses; `lock` waits for whoever acts in its name, and nobody does from then on."""
+    if lock:  # by itself: what is read with the lock may be older than it
+        await connection.execute("SELECT FROM contact WHERE contact_id = $1 FOR UPDATE", contact_id)
+    return await connection.fetchrow(_CONTACT, contact_id)
 
 
-async def tickets_of(connection: Connection, contact: asyncpg.Record, contact_id: UUID) -> list[UUID]:
-    """Return the tickets that a contact is the contact of."""
+async def erased_of(connection: Connection, customer_id: UUID) -> list[Person]:
+    """Return the people of a customer who are forgotten, to know them where they are named again."""
+    rows = await connection.fetch(_ERASED, customer_id)
+    return [Person.marked(row["contact_id"], row["known_by"]) for row in rows]
+
+
+async def announced_so_far(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Return how many events there are about aggregates; those of which there are none are left out."""
+    rows = await connection.fetch(_ANNOUNCED_SO_FAR, ids)
+    return {row["aggregate_id"]: row["version"] for row in rows}
+
+
+async def tickets_of(
+    connection: Connection, contact: asyncpg.Record, contact_id: UUID, *, lock: bool = False
+) -> list[UUID]:
+    """Return the tickets that a contact is the contact of; `lock` holds them, in the order of their ids."""
     addresses = [address.lower() for address in contact["addresses"]]
-    rows = await connection.fetch(_TICKETS, contact_id, contact["customer_id"], addresses)
+    suffix = " FOR UPDATE" if lock else ""
+    rows = await connection.fetch(_TICKETS + suffix, contact_id, contact["customer_id"], addresses)
     return [row["ticket_id"] for row in rows]
 
 
 async def tickets_of_customer(connection: Connection, customer_id: UUID) -> list[UUID]:
     """Return all tickets of a customer: a colleague's may mention the contact."""
     return [row["ticket_id"] for row in await connection.fetch(_TICKETS_OF_CUSTOMER, customer_id)]
+
+
+async def actors_of(connection: Connection, contact: asyncpg.Record, contact_id: UUID) -> frozenset[str]:
+    """Return by what names timelines call a contact, and nobody else of its customer, for its keys."""
+    rows = await connection.fetch(_ACTORS, contact["customer_id"], contact_id)
+    return frozenset(row["actor"] for row in rows)
 
 
 async def read_entries(connection: Connection, ticket_id: UUID) -> list[asyncpg.Record]:
@@ -103,18 +142,24 @@ async def read_requests(connection: Connection, contact: asyncpg.Record, contact
     return await connection.fetch(_REQUESTS, contact_id, [address.lower() for address in contact["addresses"]])
 
 
-async def forget_contact(tx: Transaction, contact_id: UUID) -> list[str]:
-    """Erase name, number and addresses of a contact; returns its keys, which end."""
-    await tx.connection.execute(_FORGET_CONTACT, contact_id, TOMBSTONE)
+async def forget_contact(tx: Transaction, contact_id: UUID, *, marks: Sequence[str]) -> None:
+    """Erase name, number and addresses of a contact; the marks of these are kept."""
+    await tx.connection.execute(_FORGET_CONTACT, contact_id, TOMBSTONE, marks)
     for table in ("contact_email", "unconfirmed_email"):
         await tx.connection.execute(f"DELETE FROM {table} WHERE contact_id = $1", contact_id)
-    rows = await tx.connection.fetch(
-        "UPDATE api_key SET label = $2, revoked_at = coalesce(revoked_at, now()) WHERE contact_id = $1 "
-        "RETURNING key_id",
-        contact_id,
-        TOMBSTONE,
+    decided = "UPDATE contact SET decided_by = $2 WHERE decided_by_contact = $1 AND decided_by IS NOT NULL"
+    await tx.connection.execute(decided, contact_id, TOMBSTONE)
+
+
+async def forget_labels(tx: Transaction, contact_id: UUID, person: Person, key_ids: Sequence[str]) -> None:
+    """Erase the labels of a contact's keys from what was announced and answered as they were issued."""
+    rows = await tx.connection.fetch(_KEYS_ANNOUNCED, tx.desk_id, str(contact_id))
+    await _rewrite(
+        tx,
+        "UPDATE outbox SET data = $2 WHERE seq = $1",
+        [(row["seq"], row["data"], person.forgotten(row["data"], all_words=False)) for row in rows],
     )
-    return [row["key_id"] for row in rows]
+    await tx.connection.execute(_LABELS_ANSWERED, key_ids, TOMBSTONE)
 
 
 async def forget_ticket(tx: Transaction, ticket_id: UUID, person: Forgettable, *, is_own: bool) -> None:
@@ -125,8 +170,6 @@ async def forget_ticket(tx: Transaction, ticket_id: UUID, person: Forgettable, *
     left = person.forgotten(found, all_words=is_own)
     if is_own:
         left["answers"] |= {"parts": dict.fromkeys(left["answers"].get("parts", {}), TOMBSTONE)}
-    if left["contact_email"] == TOMBSTONE:
-        left["contact_email"] = None
     if left != found:
         await tx.connection.execute(_FORGET_TICKET, ticket_id, *left.values())
     for table, columns in _SAID_BESIDE.items():

@@ -22,7 +22,7 @@ from tickets.domain.attachments import FileTooLarge
 from tickets.repository.objects import Stored
 from tickets.routes.callers import AnyCall, by_of
 from tickets.schemas.dossier import AttachmentView
-from tickets.usecases import attachments
+from tickets.usecases import attachments, secrets
 
 router = APIRouter(prefix="/v1", tags=["attachments"])
 
@@ -78,6 +78,7 @@ async def add_attachment(
         internal=internal,
         limits=files.limits,
         contact_id=call.principal.contact_id,
+        cipher=secrets.known_cipher(call.runtime),
     )
     call.response.headers["Location"] = f"/v1/attachments/{view.attachment_id}/content"
     return view

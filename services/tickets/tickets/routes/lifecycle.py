@@ -85,7 +85,9 @@ async def reopen(ticket_id: UUID, body: ReopeningCreate, call: AnyCall) -> Ticke
     if body.same_cause:
         view = await resolving.reopen(uow, ticket_id=ticket_id, reason=body.reason, by=by_of(call))
     else:
-        view = await linking.reopen_for_other_cause(uow, ticket_id=ticket_id, reason=body.reason, by=by_of(call))
+        view = await linking.reopen_for_other_cause(
+            uow, ticket_id=ticket_id, reason=body.reason, purchase_order=body.purchase_order, by=by_of(call)
+        )
         call.response.headers["Location"] = f"/v1/tickets/{view.ticket_id}"
     return await answer_ticket(call, view)
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 
 from plazo.kernel.errors import Fault, InvalidInput
-from plazo.runtime.identity import Role
+from plazo.runtime.identity import Forbidden, Role
 from plazo.runtime.inputs import Instant, Line
 from plazo.runtime.pagination import MAX_LIMIT, Page
 from tickets.domain.lifecycle import State
@@ -29,7 +29,7 @@ def _wanted(
     state: Annotated[list[State] | None, Query(description="any of these")] = None,
     level: Annotated[int | None, Query(ge=0, le=100)] = None,
     team: Line | None = None,
-    assignee: Line | None = None,
+    assignee: Annotated[Line | None, Query(description="for the desk's own people")] = None,
     customer_id: UUID | None = None,
     severity: Line | None = None,
     priority: Line | None = None,
@@ -39,7 +39,12 @@ def _wanted(
     held: Annotated[bool | None, Query()] = None,  # of a query
     due_before: Annotated[Instant | None, Query(description="something falls due before")] = None,
 ) -> Wanted:
-    """Return the filter of a request; a requester sees its own customer's tickets."""
+    """Return the filter of a request; a requester sees its own customer's tickets.
+
+    :raises Forbidden: for a requester who asks by assignee: whose the tickets are, it is not told
+    """
+    if assignee is not None and call.principal.role is Role.REQUESTER:
+        raise Forbidden("assignee: only the desk's own people may ask by assignee; leave it out")
     return Wanted(
         state=[str(one) for one in state] if state else None,
         level=level,

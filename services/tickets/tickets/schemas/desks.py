@@ -2,12 +2,11 @@
 
 from datetime import datetime
 from typing import Annotated, Literal
-from unicodedata import category
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from plazo.runtime.inputs import Input, Instant, Line, View
+from plazo.runtime.inputs import Input, Instant, Line, View, is_one_line
 from tickets.schemas.words import Reference, Zone
 
 Scope = Annotated[
@@ -18,7 +17,7 @@ Scope = Annotated[
 
 
 def _refuse_control(text: str) -> str:
-    if any(category(one) in ("Cc", "Zl", "Zp") for one in text):
+    if not is_one_line(text):
         raise ValueError("expected one line, without control characters")
     return text
 

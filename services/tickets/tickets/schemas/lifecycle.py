@@ -82,10 +82,14 @@ class ResolutionCreate(Input):
 
 
 class ReopeningCreate(Input):
-    """Why it is not solved. Another cause than before makes it a new request, linked to this one."""
+    """Why it is not solved. Another cause than before makes it a new request, linked to this one.
+
+    `purchase_order` is the number of an order for that.
+    """
 
     reason: Line
     same_cause: bool = True
+    purchase_order: Line | None = None
 
 
 class ClosingCreate(Input):
@@ -168,12 +172,13 @@ class PartCreate(Input):
 
 
 class AdditionalRequestCreate(Input):
-    """A further request of the same customer under the same contract."""
+    """A further request of the same customer under the same contract; `purchase_order` is the number of an order."""
 
     subject: Subject
     description: Prose
     channel: Literal["email", "portal", "phone", "chat", "video", "help_center", "adviser", "api"] = "api"
     facts: Stated = Field(default_factory=dict)
+    purchase_order: Line | None = None
     kind: Literal["additional_request", "continues"] = "additional_request"
 
 

@@ -17,6 +17,10 @@ class TicketCreate(Input):
     Without a contract the fittest of the contact's customer is taken. `checklist` says which steps were tried before
     asking, `parts` are further parts of the description, by the policy's names. `purchase_order` is the number of an
     order, `about_ticket` that of an open ticket it is about.
+
+    With a customer's key, `contact_email` names a person of that customer by a confirmed address; any other address is
+    kept as what was said, and nobody is written to at it. With a person's key the request is that person's: what
+    `contact_id`, `contact_name` and `contact_email` say of somebody else is refused.
     """
 
     contract_id: Reference | None = None

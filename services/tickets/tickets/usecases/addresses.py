@@ -7,7 +7,7 @@ from tickets.schemas.intake import AddressCreate, AddressView
 
 
 class AddressTaken(PlazoError):
-    """A mail address belongs to one desk."""
+    """A mail address belongs to one desk of the installation, and is given to no other."""
 
     kind = Kind.CONFLICT
     code = "address-taken"
@@ -19,7 +19,9 @@ async def add_address(uow: UnitOfWork, *, body: AddressCreate) -> AddressView:
         if body.contract_id is not None and await parties.find_contract(tx.connection, body.contract_id) is None:
             raise NotFound(f"there is no contract {body.contract_id}")
         if not await intake.put_address(tx, body.address, contract_id=body.contract_id):
-            raise AddressTaken(f"{body.address} is taken already")
+            # The same whoever has it: this desk sees its own in the list, and another desk's are none of its business.
+            expected = "addresses are one space for the whole installation, ask its operator"
+            raise AddressTaken(f"{body.address} cannot be given to this desk: {expected}")
         view = AddressView(address=body.address, contract_id=body.contract_id, created_at=tx.now)
         tx.answer = view.model_dump(mode="json")
     return view

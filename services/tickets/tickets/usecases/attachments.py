@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -16,12 +16,14 @@ from plazo.runtime.database import OUTAGE
 from plazo.runtime.service import Runtime
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
 from tickets.domain.attachments import Limits, TicketFull
+from tickets.domain.secrecy import Cipher
 from tickets.repository import dossier, objects, tickets
 from tickets.repository.objects import Chunks, Files, StoreAway, Stored, files_of
 from tickets.repository.timeline import Entry, add_entries
 from tickets.schemas.dossier import AttachmentView
-from tickets.usecases.changes import By, require_authorized
+from tickets.usecases.changes import By, hold_person, require_authorized
 from tickets.usecases.reading import visible_ticket
+from tickets.usecases.redacting import redact_texts
 
 __all__ = ["Files", "Stored", "attach", "files_of", "store"]
 
@@ -134,17 +136,33 @@ async def attach(
 
 
 async def add_attachment(
-    uow: UnitOfWork, *, ticket_id: UUID, stored: Stored, by: By, internal: bool, limits: Limits, contact_id: UUID | None
+    uow: UnitOfWork,
+    *,
+    ticket_id: UUID,
+    stored: Stored,
+    by: By,
+    internal: bool,
+    limits: Limits,
+    contact_id: UUID | None,
+    cipher: Cipher | None = None,
 ) -> AttachmentView:
     """Attach a stored file. What the customer attaches is never internal.
+
+    `cipher` knows the credentials of tickets, which the name must not repeat.
 
     :raises NoSuchTicket:
     :raises NotAuthorized: for a person of the customer that may not answer (EXP-01)
     :raises TicketFull:
     """
     async with uow.begin() as tx:
+        await hold_person(tx, by.contact_id)
         ticket = await visible_ticket(tx.connection, ticket_id, customer_id=by.customer_id, lock=True)
         await require_authorized(tx.connection, ticket, by.contact_id)
+        if cipher is not None:
+            (name,) = await redact_texts(
+                tx, cipher, ticket_id=ticket_id, texts=[stored.name], by_customer=by.is_customer
+            )
+            stored = replace(stored, name=name)
         view = await attach(
             tx,
             ticket_id=ticket_id,

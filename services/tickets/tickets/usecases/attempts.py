@@ -101,8 +101,8 @@ def _round(change: Change) -> int:
     return change.before.attempts.round
 
 
-def _check_wait(body: AttemptCreate, rule: Abandonment | None, earliest: datetime) -> None:
-    if rule is None or body.result == "reached":
+def _check_wait(body: AttemptCreate, rule: Abandonment | None, earliest: datetime | None) -> None:
+    if rule is None or earliest is None or body.result == "reached":  # no instant ends a wait that never does
         return
     clause = ", ".join(rule.clause)
     if body.closes_at is None:

@@ -14,7 +14,7 @@ from uuid import UUID
 from plazo.events.envelope import Event
 from plazo.events.tickets import TicketFactsChanged
 from plazo.kernel.errors import InvalidInput, Kind, PlazoError
-from plazo.policy.decide import Place, rule_against_unauthorized
+from plazo.policy.decide import Place, place_of, rule_against_unauthorized
 from plazo.policy.document import Policy
 from plazo.runtime import policies
 from plazo.runtime.call import check_version
@@ -25,7 +25,7 @@ from tickets.domain.acceptance import Refusal, refusal_of
 from tickets.domain.lifecycle import Action, State, next_state
 from tickets.domain.queue import queue_rank
 from tickets.domain.ticket import Answers, Facts, FactValue, Ticket
-from tickets.repository import contacts, dossier, parties, tickets, views
+from tickets.repository import contacts, dossier, lifecycle, parties, tickets, views
 from tickets.repository.contacts import Contact
 from tickets.repository.tickets import Entry
 from tickets.schemas.tickets import TicketView
@@ -93,7 +93,9 @@ class Change:
     async def place(self) -> Place | None:
         """Return where the customer is, for calendars that follow it."""
         customer = await parties.find_customer(self.tx.connection, self.before.customer_id)
-        return Place(customer.timezone, customer.region) if customer and customer.timezone else None
+        if customer is None:
+            return None
+        return place_of(await self.policy(), timezone=customer.timezone, region=customer.region)
 
     def done(self) -> TicketView:
         """Return the ticket as it was saved, after the block."""
@@ -119,6 +121,7 @@ async def changing_in(
     tx: Transaction, ticket_id: UUID, by: By, *, at: datetime | None = None, follow_merge: bool = False
 ) -> AsyncIterator[Change]:
     """Do as :func:`changing` does, in an open transaction; `follow_merge` changes what the ticket was merged into."""
+    await hold_person(tx, by.contact_id)
     ticket = await visible_ticket(tx.connection, ticket_id, customer_id=by.customer_id, lock=True)
     check_version(by.if_match, ticket.version)
     while follow_merge and ticket.merged_into is not None:
@@ -126,8 +129,8 @@ async def changing_in(
     change = Change(tx=tx, before=ticket, after=ticket, now=at or tx.now)
     await require_authorized(tx.connection, ticket, by.contact_id)
     yield change
-    if change.after.state is State.CLOSED and await dossier.erase_secrets(tx, ticket.ticket_id):
-        change.note("secrets_erased", by, internal=True)
+    if change.after.state is State.CLOSED:
+        await _erase_secrets(change, by)
     if change.entries or change.after != ticket:
         change.after = replace(change.after, version=ticket.version + 1)
         await tickets.update_ticket(tx, change.after)
@@ -137,11 +140,38 @@ async def changing_in(
     tx.answer = change.view.model_dump(mode="json")
 
 
+async def _erase_secrets(change: Change, by: By) -> None:
+    """Forget the secrets of a ticket that is over. What they are known by stays while it goes on in another one."""
+    ticket = change.after
+    if await dossier.erase_secrets(change.tx, ticket.ticket_id):
+        change.note("secrets_erased", by, internal=True)
+    if ticket.merged_into is None:
+        merged = await lifecycle.merged_tickets(change.tx.connection, ticket.ticket_id)
+        await dossier.forget_marks(change.tx, [ticket.ticket_id, *merged])
+
+
+async def hold_person(tx: Transaction, contact_id: UUID | None) -> None:
+    """Hold the person in whose name something is written, before any ticket is held: it is not erased meanwhile.
+
+    :raises NotAuthorized: if it was erased before
+    """
+    if contact_id is not None:
+        contact = await contacts.hold_contact(tx.connection, contact_id)
+        if contact is not None and contact.is_erased:
+            raise NotAuthorized(f"expected a contact that is not erased; {contact_id} is")
+
+
 async def require_authorized(connection: Connection, ticket: Ticket, contact_id: UUID | None) -> None:
-    """Let a contact say something that may; who is no contact may. :raises NotAuthorized: EXP-01"""
+    """Let a contact say something that may; who is no contact may.
+
+    :raises NotAuthorized: for one that nobody authorized (EXP-01), or whom only an access token calls the customer's
+    """
     if contact_id is None:
         return
-    refused = await _refusal(connection, ticket, await contacts.find_contact(connection, contact_id))
+    contact = await contacts.find_contact(connection, contact_id)
+    if contact is None or contact.customer_id != ticket.customer_id:
+        raise NotAuthorized(f"expected a contact of the ticket's customer; {contact_id} is none")
+    refused = await _refusal(connection, ticket, contact)
     if refused is not None:
         raise NotAuthorized(
             refused.note.get(ticket.language) or refused.reason, clause=", ".join(refused.clauses) or None

@@ -59,7 +59,7 @@ async def require_administrator(connection: Connection, caller: Caller, customer
     if caller.customer_id != customer_id:
         raise NotFound(f"there is no customer {customer_id}")
     own = await contacts.find_contact(connection, caller.contact_id) if caller.contact_id else None
-    if own is None or own.role != "administrator":
+    if own is None or own.customer_id != customer_id or own.role != "administrator":
         raise Forbidden("this takes a key that belongs to the customer's administrator, or the desk's own people")
 
 
@@ -218,7 +218,11 @@ async def _decide(uow: UnitOfWork, *, contact_id: UUID, caller: Caller, authoriz
 
 async def _held(tx: Transaction, contact_id: UUID, caller: Caller) -> Contact:
     contact = await contacts.find_contact(tx.connection, contact_id, lock=True)
-    if contact is None or (caller.customer_id is not None and contact.customer_id != caller.customer_id):
+    if (
+        contact is None
+        or contact.is_erased
+        or (caller.customer_id is not None and contact.customer_id != caller.customer_id)
+    ):
         raise NotFound(f"there is no contact {contact_id}")
     await require_administrator(tx.connection, caller, contact.customer_id)
     check_version(caller.if_match, contact.version)
@@ -283,7 +287,8 @@ async def _only_contact(connection: Connection, caller: Caller) -> UUID | None:
     if caller.contact_id is None:
         return None
     own = await contacts.find_contact(connection, caller.contact_id)
-    return None if own is not None and own.role == "administrator" else caller.contact_id
+    is_administrator = own is not None and own.customer_id == caller.customer_id and own.role == "administrator"
+    return None if is_administrator else caller.contact_id
 
 
 def addresses_of(emails: list[str]) -> tuple[str, ...]:

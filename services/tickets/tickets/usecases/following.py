@@ -7,12 +7,13 @@ from uuid import UUID
 
 from plazo.events import billing, escalation, sla_clock
 from plazo.events.tickets import TicketAdmitted, TicketAnswered, TicketHeld
+from plazo.kernel.forgetting import TOMBSTONE
 from plazo.runtime.inbox import NotYet
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
 from tickets.domain.email import sent_message_id
 from tickets.domain.lifecycle import OVER, Action, State, next_state
 from tickets.domain.ticket import Ticket
-from tickets.repository import intake, tickets, views
+from tickets.repository import contacts, intake, personal_data, tickets, views
 from tickets.repository.tickets import Entry
 from tickets.usecases.changes import By, Change, decide_again
 from tickets.usecases.replies import take_ticket
@@ -169,6 +170,7 @@ async def follow_message(uow: UnitOfWork, *, event: escalation.MessageQueued, at
     if event.ticket_id is None:
         return  # about a policy or a request
     async with uow.begin() as tx:
+        await contacts.hold_contact_by_email(tx.connection, event.to)
         if event.event == "ticket.opened" and event.role == "requester" and event.state != "failed":
             receipt = TicketAnswered(activity="receipt", channel=event.channel, by="escalation")
             tx.emit(receipt, about=event.ticket_id, occurred_at=at)
@@ -191,7 +193,7 @@ async def follow_message(uow: UnitOfWork, *, event: escalation.MessageQueued, at
                 "clauses": list(event.clauses),
             },
         )
-        await tickets.add_entries(tx, event.ticket_id, [entry])
+        await _add_told(tx, event.ticket_id, entry)
         if event.channel == "email":
             await intake.note_sent_mail(tx, message_id=sent_message_id(event.message_id), ticket_id=event.ticket_id)
 
@@ -202,6 +204,7 @@ async def follow_delivery(
     """Write into the timeline that a message went out, or that it did not arrive and why."""
     reason = event.reason if isinstance(event, escalation.MessageFailed) else None
     async with uow.begin() as tx:
+        await contacts.hold_contact_by_email(tx.connection, event.to or "")
         entry = Entry(
             kind="notice_sent" if reason is None else "notice_failed",
             actor="escalation",
@@ -210,4 +213,19 @@ async def follow_delivery(
             text=reason,
             data={"message_id": str(event.message_id), "channel": event.channel, "to": event.to},
         )
-        await tickets.add_entries(tx, event.ticket_id, [entry])
+        await _add_told(tx, event.ticket_id, entry)
+
+
+async def _add_told(tx: Transaction, ticket_id: UUID, entry: Entry) -> None:
+    """Write what somebody was told; whom, and in what words, only if it is nobody who was erased since.
+
+    A message that was worded before the erasure of its ticket repeats what that erased. The caller holds the contact
+    that is told, if it is one.
+    """
+    ticket = await _locked(tx, ticket_id)  # whoever erases its contact holds it too
+    text, data = entry.text, entry.data
+    for person in await personal_data.erased_of(tx.connection, ticket.customer_id):
+        text, data = person.forgotten([text, data], all_words=False)
+    if text is not None and ticket.subject == TOMBSTONE:
+        text = TOMBSTONE
+    await tickets.add_entries(tx, ticket_id, [replace(entry, text=text, data=data)])

@@ -16,7 +16,7 @@ from tickets.domain.acceptance import Refusal, Request, takes_mail_at
 from tickets.domain.acceptance import refusal as refusal_by
 from tickets.repository import kept, parties
 from tickets.repository.contacts import Contact
-from tickets.usecases.placing import Terms, find_sender
+from tickets.usecases.placing import Terms, address_of, find_sender
 
 REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
 
@@ -110,7 +110,7 @@ async def keep(
             note=dict(refusal.note),
             clauses=refusal.clauses,
             channel=request.channel,
-            sender=request.contact_email or (contact.emails[0] if contact and contact.emails else None),
+            sender=request.told_email or address_of(request, contact),
             customer_id=customer_id,
             contact_id=contact.contact_id if contact else None,
             body=REQUEST.dump_python(request, mode="json", exclude={"original"}) | placed,
@@ -125,7 +125,7 @@ async def keep(
             channel=request.channel,
             subject=request.subject,
             contact_name=request.contact_name or (contact.name if contact else None),
-            contact_email=request.contact_email or (contact.emails[0] if contact and contact.emails else None),
+            contact_email=address_of(request, contact),
             customer_id=customer_id,
             contact_id=contact.contact_id if contact else None,
             contract_id=terms.contract.contract_id if terms else None,

@@ -1,5 +1,6 @@
 """Tickets that have to do with each other: links, further requests, parts that become tickets, merged tickets."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from uuid import UUID
 
@@ -12,11 +13,11 @@ from tickets.domain import opening
 from tickets.domain.acceptance import Request
 from tickets.domain.lifecycle import Action, State, next_state
 from tickets.domain.ticket import Ticket
-from tickets.repository import lifecycle
+from tickets.repository import contacts, lifecycle
 from tickets.schemas.lifecycle import AdditionalRequestCreate, LinkCreate, LinkView, MergeCreate, PartCreate
 from tickets.schemas.tickets import TicketView
 from tickets.usecases.attempts import reset_attempts
-from tickets.usecases.changes import By, Change, changing, changing_in
+from tickets.usecases.changes import By, Change, changing, changing_in, hold_person
 from tickets.usecases.opening import Kept, Taken, take_request
 from tickets.usecases.reading import ticket_view, visible_ticket
 from tickets.usecases.relating import relate_ticket
@@ -72,12 +73,13 @@ async def split_ticket(uow: UnitOfWork, *, ticket_id: UUID, body: PartCreate, by
     :raises InvalidInput: if its clocks were to count from before the ticket, or from the future
     """
     async with uow.begin() as tx:
+        await contacts.hold_contact_of(tx.connection, ticket_id)
         source = await visible_ticket(tx.connection, ticket_id, customer_id=by.customer_id, lock=True)
         if body.since is not None and not source.opened_at <= body.since <= tx.now:
             expected = f"expected an instant from {source.opened_at.isoformat()} to {tx.now.isoformat()}"
             raise InvalidInput("the part can not begin then", faults=[Fault(pointer="/since", message=expected)])
         stated = {name: value for name, value in source.given.items() if name in opening.STATABLE}
-        request = _request(source, subject=body.subject, description=body.description, channel=source.channel)
+        request = _request(source, subject=body.subject, description=body.description, channel=source.channel, by=by)
         request = replace(request, facts=stated | body.facts, opened_at=body.since, accepted_by=by.actor)
         outcome = await open_linked(tx, source=source, request=request, kind="split_from", by=by)
         assert isinstance(outcome, Taken), "what the desk splits off is accepted"
@@ -89,14 +91,49 @@ async def split_ticket(uow: UnitOfWork, *, ticket_id: UUID, body: PartCreate, by
 async def request_more(uow: UnitOfWork, *, ticket_id: UUID, body: AdditionalRequestCreate, by: By) -> TicketView:
     """Open a further request, linked to a ticket, with clocks and charges of its own (SMA-15). Return the new one.
 
+    A contact asks in its own name and by its own right (EXP-01); a customer needs an order as for any request (PRO-05).
+
     :raises NotTaken: if the intake rules do not take it; it is kept
     """
+
+    def ask(source: Ticket) -> Request:
+        request = _request(source, subject=body.subject, description=body.description, channel=body.channel, by=by)
+        accepted_by = None if by.is_customer else by.actor
+        return replace(request, facts=dict(body.facts), purchase_order=body.purchase_order, accepted_by=accepted_by)
+
+    return await _open_further(uow, ticket_id=ticket_id, ask=ask, kind=body.kind, by=by)
+
+
+async def reopen_for_other_cause(
+    uow: UnitOfWork, *, ticket_id: UUID, reason: str, by: By, purchase_order: str | None = None
+) -> TicketView:
+    """Take what a customer reports after a resolution, for another cause, as a further request (SMA-15).
+
+    It comes by whatever channel the ticket came; who asks and the order count as in :func:`request_more`.
+
+    :raises IllegalTransition: for a ticket that goes on anyhow
+    :raises NotTaken: if who asks may not, or an order is needed; it is kept
+    """
+
+    def ask(source: Ticket) -> Request:
+        next_state(source.state, Action.REOPEN)
+        subject = f"{source.number}: {reason}"[:500]
+        request = _request(source, subject=subject, description=reason, channel=source.channel, by=by)
+        accepted_by = f"reopening of {source.number}" if by.is_customer else by.actor
+        return replace(request, purchase_order=purchase_order, accepted_by=accepted_by)
+
+    return await _open_further(uow, ticket_id=ticket_id, ask=ask, kind="additional_request", by=by)
+
+
+async def _open_further(
+    uow: UnitOfWork, *, ticket_id: UUID, ask: Callable[[Ticket], Request], kind: str, by: By
+) -> TicketView:
     try:
         async with uow.begin() as tx:
+            await hold_person(tx, by.contact_id)
+            await contacts.hold_contact_of(tx.connection, ticket_id)
             source = await visible_ticket(tx.connection, ticket_id, customer_id=by.customer_id, lock=True)
-            request = _request(source, subject=body.subject, description=body.description, channel=body.channel)
-            request = replace(request, facts=dict(body.facts), accepted_by=None if by.is_customer else by.actor)
-            outcome = await open_linked(tx, source=source, request=request, kind=body.kind, by=by)
+            outcome = await open_linked(tx, source=source, request=ask(source), kind=kind, by=by)
             if isinstance(outcome, Taken):
                 view = ticket_view(outcome.ticket)
                 tx.answer = view.model_dump(mode="json")
@@ -111,29 +148,12 @@ async def request_more(uow: UnitOfWork, *, ticket_id: UUID, body: AdditionalRequ
     return view
 
 
-async def reopen_for_other_cause(uow: UnitOfWork, *, ticket_id: UUID, reason: str, by: By) -> TicketView:
-    """Take what a customer reports after a resolution, for another cause, as a further request (SMA-15).
-
-    :raises IllegalTransition: for a ticket that goes on anyhow
-    """
-    async with uow.begin() as tx:
-        source = await visible_ticket(tx.connection, ticket_id, customer_id=by.customer_id, lock=True)
-        next_state(source.state, Action.REOPEN)
-        request = _request(
-            source, subject=f"{source.number}: {reason}"[:500], description=reason, channel=source.channel
-        )
-        request = replace(request, accepted_by=by.actor)
-        outcome = await open_linked(tx, source=source, request=request, kind="additional_request", by=by)
-        assert isinstance(outcome, Taken), "what the desk takes for a further request is accepted"
-        view = ticket_view(outcome.ticket)
-        tx.answer = view.model_dump(mode="json")
-    return view
-
-
 async def open_linked(tx: Transaction, *, source: Ticket, request: Request, kind: str, by: By) -> Taken | Kept:
     """Open a ticket that is `kind` of `source`, whose row the caller holds; raises as :func:`take_request` does."""
     about = replace(request, about_ticket=source.number, relation=kind)
-    return await take_request(tx, request=about, actor=by.actor, only_customer=by.customer_id)
+    return await take_request(
+        tx, request=about, actor=by.actor, only_customer=by.customer_id, by_contact=by.contact_id is not None
+    )
 
 
 async def merge_ticket(uow: UnitOfWork, *, ticket_id: UUID, body: MergeCreate, by: By) -> TicketView:
@@ -167,8 +187,9 @@ async def merge_ticket(uow: UnitOfWork, *, ticket_id: UUID, body: MergeCreate, b
     return change.done()
 
 
-def _request(source: Ticket, *, subject: str, description: str, channel: str) -> Request:
-    return Request(
+def _request(source: Ticket, *, subject: str, description: str, channel: str, by: By) -> Request:
+    """Return a request under the contract of `source`, in the name of the contact whose key asks, or as in `source`."""
+    own = Request(
         subject=subject,
         description=description,
         channel=channel,
@@ -179,6 +200,9 @@ def _request(source: Ticket, *, subject: str, description: str, channel: str) ->
         contact_email=source.contact_email if source.contact_id is None else None,
         language=source.language,
     )
+    if by.contact_id in (None, source.contact_id):
+        return own
+    return replace(own, contact_id=by.contact_id, contact_name=None, contact_email=None, language=None)
 
 
 async def _link(change: Change, other: Ticket, *, kind: str, by: By) -> None:

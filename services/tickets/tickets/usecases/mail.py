@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from plazo.events.ticket_intake import MessageAnswered
-from plazo.kernel.errors import InvalidInput
+from plazo.kernel.errors import InvalidInput, Kind, PlazoError
 from plazo.runtime.unit_of_work import Transaction, UnitOfWork
 from tickets.domain.acceptance import Request
 from tickets.domain.email import Mail, display_subject, numbers_in
@@ -85,7 +85,7 @@ async def _take(tx: Transaction, post: Post, *, actor: str) -> IntakeView:
     answered = await intake.find_answered(tx.connection, *answered_ids(mail.references))
     if mail.automatic is not None:
         return await _note_automatic(tx, post, answered)
-    contact = await contacts.find_contact_by_email(tx.connection, mail.sender)
+    contact = await contacts.hold_contact_by_email(tx.connection, mail.sender)
     about = answered or await intake.find_by_number(tx.connection, numbers_in(mail.subject))
     request = await request_of(tx, post, contact)
     if mail.is_disproved:
@@ -95,7 +95,8 @@ async def _take(tx: Transaction, post: Post, *, actor: str) -> IntakeView:
         return await _open(tx, post, request, actor=actor)
     if not await _belongs(tx, mail, contact, ticket):
         if (message_id := await _answered_notice(tx, mail, ticket)) is not None:
-            return await _note_answer(tx, mail, ticket, message_id=message_id)
+            post = await _without_secrets(tx, post, ticket, by_customer=False)
+            return await _note_answer(tx, post.mail, ticket, message_id=message_id)
         about_it = replace(request, about_ticket=ticket.number)
         return await _keep(tx, post, about_it, reason="sender_of_other_customer")
     return await _hear(tx, post, ticket, contact=contact, request=request)
@@ -116,7 +117,8 @@ async def _note_automatic(tx: Transaction, post: Post, about: UUID | None) -> In
         return IntakeView(outcome="ignored", reason=mail.automatic)
     ticket = await tickets.find_ticket(tx.connection, about, lock=True)
     assert ticket is not None, "a mail is known by a ticket of its desk"
-    await _note(tx, mail, about, automatic=mail.automatic)
+    post = await _without_secrets(tx, post, ticket)
+    await _note(tx, post.mail, about, automatic=mail.automatic)
     return IntakeView(outcome="ignored", reason=mail.automatic, ticket_id=about, number=ticket.number)
 
 
@@ -162,8 +164,13 @@ async def _belongs(tx: Transaction, mail: Mail, contact: Contact | None, ticket:
 async def _hear(
     tx: Transaction, post: Post, ticket: Ticket, *, contact: Contact | None, request: Request
 ) -> IntakeView:
-    """Add what the customer wrote to its ticket; a closed one is reopened, or followed by a linked one."""
-    post, request = await _without_secrets(tx, post, request, ticket)
+    """Add what the customer wrote to its ticket; a closed one is reopened, or followed by a linked one.
+
+    What is neither, for whatever reason, is kept: a mail that is refused is a mail lost.
+    """
+    told = await _without_secrets(tx, post, ticket)
+    if told is not post:
+        post, request = told, await request_of(tx, told, contact)
     mail = post.mail
     contact_id = contact.contact_id if contact else None
     by = By(actor=f"email: {mail.sender}", customer_id=ticket.customer_id, contact_id=contact_id)
@@ -173,33 +180,47 @@ async def _hear(
         note = dict(refused.note)
         return await _keep(tx, post, about_it, reason=refused.reason, note=note, clauses=refused.clauses)
     try:
+        async with tx.undoing():
+            heard = await _add(tx, post, ticket, by=by, request=request)
+    except PlazoError as error:
+        if error.kind is Kind.UNAVAILABLE:  # it comes again
+            raise
+        about_it = replace(request, about_ticket=ticket.number)
+        return await _keep(tx, post, about_it, reason=error.code, note={"es": error.message, "en": error.message})
+    if not isinstance(heard, Ticket):
+        return await _outcome(tx, heard, post)
+    await attach_files(tx, post.files, ticket_id=heard.ticket_id, actor=by.actor, contact=contact)
+    return IntakeView(outcome="reply_added", ticket_id=heard.ticket_id, number=heard.number)
+
+
+async def _add(tx: Transaction, post: Post, ticket: Ticket, *, by: By, request: Request) -> Ticket | Taken | Kept:
+    """Add a mail to a ticket, or to the one that goes on for it, and return that; or what follows it."""
+    try:
         async with changing_in(tx, ticket.ticket_id, by, follow_merge=True) as change:
             if change.before.state is State.CLOSED:
-                await reopen_ticket(change, reason=display_subject(mail.text), by=by)
+                await reopen_ticket(change, reason=display_subject(post.mail.text), by=by)
             _say(change, post, by)
     except (ReopeningOver, MergedAway, IllegalTransition):
         following = replace(request, contract_id=ticket.contract_id, about_ticket=ticket.number)
-        outcome = await open_linked(
+        return await open_linked(
             tx, source=ticket, request=following, kind="continues", by=replace(by, customer_id=None)
         )
-        return await _outcome(tx, outcome, post)
-    await attach_files(tx, post.files, ticket_id=change.before.ticket_id, actor=by.actor, contact=contact)
-    return IntakeView(outcome="reply_added", ticket_id=change.before.ticket_id, number=change.before.number)
+    return change.before
 
 
-async def _without_secrets(tx: Transaction, post: Post, request: Request, ticket: Ticket) -> tuple[Post, Request]:
+async def _without_secrets(tx: Transaction, post: Post, ticket: Ticket, *, by_customer: bool = True) -> Post:
     """Take the credentials that were entrusted with the ticket out of what a mail says of it (PRO-22)."""
     if post.cipher is None:
-        return post, request
+        return post
     mail = post.mail
-    texts = [mail.subject, mail.text, mail.whole_text, request.subject, request.description]
-    left = await redact_texts(tx, post.cipher, ticket_id=ticket.ticket_id, texts=texts, by_customer=True)
+    texts = [mail.subject, mail.text, mail.whole_text, *post.names]
+    left = await redact_texts(tx, post.cipher, ticket_id=ticket.ticket_id, texts=texts, by_customer=by_customer)
     if left == texts:
-        return post, request
-    subject, text, whole_text, asked, description = left
+        return post
+    subject, text, whole_text, *names = left
     await intake.rewrite_mail(tx, post.known_as, subject=subject, text=whole_text)
     told = replace(mail, subject=subject, text=text, whole_text=whole_text)
-    return replace(post, mail=told), replace(request, subject=asked, description=description)
+    return replace(post, mail=told).renamed(dict(zip(post.names, names, strict=True)))
 
 
 def _say(change: Change, post: Post, by: By) -> None:

@@ -1,6 +1,6 @@
 """A mail as a request: what it states, and the contract that its address means."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -32,6 +32,21 @@ class Post:
     files: MailFiles
     cipher: Cipher | None = None
     known_as: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        """The names of its files, each once: as the sender gave them, and as they are kept."""
+        given = [one.name for one in self.mail.attachments]
+        kept = [one.name for one in self.files.stored]
+        return list(dict.fromkeys([*given, *kept, *(name for name, _ in self.files.refused)]))
+
+    def renamed(self, names: Mapping[str, str]) -> "Post":
+        """Return it with its files under new names, given by the old ones."""
+        attachments = tuple(replace(one, name=names[one.name]) for one in self.mail.attachments)
+        stored = tuple(replace(one, name=names[one.name]) for one in self.files.stored)
+        refused = tuple((names[name], reason.replace(name, names[name])) for name, reason in self.files.refused)
+        files = replace(self.files, stored=stored, refused=refused)
+        return replace(self, mail=replace(self.mail, attachments=attachments), files=files)
 
 
 async def request_of(tx: Transaction, post: Post, contact: Contact | None) -> Request:

@@ -1,7 +1,7 @@
 """Taking a request in: the one way by which every channel opens a ticket, or has the request kept."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -12,9 +12,10 @@ from plazo.events.ticket_intake import TicketPartsMissing
 from plazo.events.tickets import TicketOpened
 from plazo.kernel.errors import Fault, InvalidInput
 from plazo.kernel.ids import new_id
+from plazo.policy.document import Policy
 from plazo.runtime.unit_of_work import AlreadyDone, Transaction, UnitOfWork
 from tickets.domain import opening
-from tickets.domain.acceptance import Request
+from tickets.domain.acceptance import Refusal, Request, own_refusal
 from tickets.domain.completeness import answer_faults, clauses_of
 from tickets.domain.lifecycle import State
 from tickets.domain.queue import queue_rank
@@ -24,8 +25,18 @@ from tickets.repository.contacts import Contact
 from tickets.repository.tickets import Entry
 from tickets.schemas.requests import TicketCreate
 from tickets.schemas.tickets import TicketView
+from tickets.usecases.changes import hold_person
 from tickets.usecases.keeping import Kept, keep, keep_request, keep_unplaced
-from tickets.usecases.placing import NoPolicyInForce, Terms, find_sender, find_terms, given_facts, policy_for
+from tickets.usecases.placing import (
+    NoPolicyInForce,
+    Terms,
+    address_of,
+    find_sender,
+    find_terms,
+    given_facts,
+    policy_for,
+    require_own_name,
+)
 from tickets.usecases.reading import ticket_view
 from tickets.usecases.relating import follow_ticket
 
@@ -57,18 +68,26 @@ async def open_ticket(
     `customer_id` confines a requester to its own contracts; `contact_id` is the person its key belongs to.
 
     :raises NotFound: for an unknown contract or contact
-    :raises InvalidInput: with every stated fact or answer that is unknown or cannot be
+    :raises NotAuthorized: in the name of a contact that is erased
+    :raises InvalidInput: with every stated fact or answer that is unknown or cannot be; if a person's key names another
     :raises NoPolicyInForce: before the policy's first version
     :raises NotTaken: if the intake rules refuse it; the request is kept and can be looked up
     """
-    stated = body.model_dump(mode="python")
-    request = Request(**stated | {"contact_id": contact_id or body.contact_id, "contact_email": body.contact_email})
+    request = Request(**body.model_dump(mode="python"), customer_id=customer_id)
+    if customer_id is not None:  # what a customer says of who asks is heard, and nobody is written to for it
+        request = replace(request, contact_email=None, told_email=body.contact_email)
     if request.contract_id is None and request.contact_id is None and customer_id is None:
         fault = Fault("/contract_id", "expected a contract, or a contact whose contract it is")
         raise InvalidInput("nothing says under which contract to open the ticket", faults=[fault])
     try:
         async with uow.begin() as tx:
-            outcome = await take_request(tx, request=request, actor=actor, only_customer=customer_id)
+            if contact_id is not None:
+                await hold_person(tx, contact_id)
+                await require_own_name(tx, request, contact_id)
+                request = replace(request, contact_id=contact_id, contact_name=None)
+            outcome = await take_request(
+                tx, request=request, actor=actor, only_customer=customer_id, by_contact=contact_id is not None
+            )
             if isinstance(outcome, Taken):
                 view = ticket_view(outcome.ticket)
                 tx.answer = view.model_dump(mode="json")
@@ -90,11 +109,13 @@ async def take_request(
     request: Request,
     actor: str,
     only_customer: UUID | None = None,
+    by_contact: bool = False,
     past: Callable[[Ticket], Past] | None = None,
 ) -> Taken | Kept:
     """Open a ticket for a request, or keep it, in an open transaction; every channel comes by here.
 
-    `only_customer` confines a requester to its own contracts and contacts; `past` adds what happened elsewhere.
+    `only_customer` confines a requester to its own contracts and contacts, and to facts that it may state;
+    `by_contact` says that the key is the contact's own. `past` adds what happened elsewhere.
 
     :raises NotFound: for a contract, customer or contact that is named and unknown
     :raises InvalidInput: with every stated fact or answer that is unknown or cannot be
@@ -114,10 +135,13 @@ async def take_request(
         faults += answer_faults(policy, answers)
     if faults:
         raise InvalidInput("the stated facts and answers do not fit the policy", faults=faults)
+    if only_customer is not None:
+        request = replace(request, facts={**request.facts, **opening.UNPROVEN})
     given = await given_facts(tx, request, terms, contact, at=at)
     decided = opening.decide(policy, given=given, terms=terms.contract.terms(), at=at, answers=answers)
-    if decided.refusal is not None and request.accepted_by is None:
-        return await keep(tx, request, decided.refusal, contact=contact, terms=terms)
+    refused = _refusal(request, decided, policy, by_customer=only_customer is not None, by_contact=by_contact)
+    if refused is not None:
+        return await keep(tx, request, refused, contact=contact, terms=terms)
     if request.purchase_order is not None and given.get("purchase_order") is True:
         await contracts.use_order(tx, terms.contract.contract_id, request.purchase_order)
     ticket = await _ticket(tx, request, terms=terms, contact=contact, given=given, decided=decided, answers=answers)
@@ -138,6 +162,15 @@ async def take_request(
     return Taken(ticket)
 
 
+def _refusal(
+    request: Request, decided: opening.Opening, policy: Policy, *, by_customer: bool, by_contact: bool
+) -> Refusal | None:
+    """Return why a request is not taken; `accepted_by` lifts what the channel's rules say, not what a customer owes."""
+    if decided.refusal is not None and request.accepted_by is None:
+        return decided.refusal
+    return own_refusal(policy, decided.facts, by_contact=by_contact) if by_customer else None
+
+
 async def _ticket(
     tx: Transaction,
     request: Request,
@@ -154,7 +187,6 @@ async def _ticket(
         number = f"{prefix}-{await tickets.next_number(tx)}"
     else:
         number = await _foreign_number(tx, request.number)
-    emails = contact.emails[:1] if contact else ()
     return Ticket(
         ticket_id=new_id(),
         number=number,
@@ -167,7 +199,7 @@ async def _ticket(
         customer_id=customer.customer_id,
         customer_name=customer.name,
         contact_name=request.contact_name or (contact.name if contact else None),
-        contact_email=request.contact_email or next(iter(emails), None) or customer.email,
+        contact_email=address_of(request, contact) or customer.email,
         contract_id=terms.contract.contract_id,
         policy=policy.policy,
         policy_version=policy.version,
@@ -201,7 +233,7 @@ async def _foreign_number(tx: Transaction, number: str) -> str:
 def _entries(request: Request, ticket: Ticket, decided: opening.Opening, *, actor: str) -> list[Entry]:
     """Return how the dossier begins."""
     opened: dict[str, object] = {"channel": ticket.channel}
-    for name in ("source", "about_ticket", "purchase_order", "accepted_by", "authorized_by"):
+    for name in ("source", "about_ticket", "purchase_order", "accepted_by", "authorized_by", "told_email"):
         if value := getattr(request, name):
             opened[name] = value
     if decided.refusal is not None:

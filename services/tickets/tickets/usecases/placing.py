@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from plazo.kernel.errors import Kind, NotFound, PlazoError
+from plazo.kernel.errors import Fault, InvalidInput, Kind, NotFound, PlazoError
 from plazo.policy.document import Policy
 from plazo.runtime import policies
 from plazo.runtime.unit_of_work import Transaction
@@ -32,15 +32,54 @@ class Terms:
 
 
 async def find_sender(tx: Transaction, request: Request, *, only_customer: UUID | None) -> Contact | None:
-    """Return the contact who asks, if it is one. :raises NotFound: for one that is named and unknown"""
+    """Return the contact who asks, if it is one; to a customer nobody else's is one. It is held: nobody erases it now.
+
+    :raises NotFound: for one that is named and unknown
+    """
     if request.contact_id is not None:
-        contact = await contacts.find_contact(tx.connection, request.contact_id)
+        contact = await contacts.hold_contact(tx.connection, request.contact_id)
         if contact is None or (only_customer is not None and contact.customer_id != only_customer):
             raise NotFound(f"there is no contact {request.contact_id}")
         return contact
+    address, customer_id = named_address(request, only_customer=only_customer)
+    contact = await contacts.hold_contact_by_email(tx.connection, address) if address is not None else None
+    return contact if contact is None or customer_id in (None, contact.customer_id) else None
+
+
+def named_address(request: Request, *, only_customer: UUID | None) -> tuple[str | None, UUID | None]:
+    """Return the address by which a request names its sender, and whose people alone it names; None for anybody's."""
     if request.contact_email is not None:
-        return await contacts.find_contact_by_email(tx.connection, request.contact_email)
-    return None
+        return request.contact_email, only_customer
+    return request.told_email, request.customer_id
+
+
+def address_of(request: Request, contact: Contact | None) -> str | None:
+    """Return where the sender of a request is written to: nowhere, if its customer gave an address that is nobody's."""
+    known = contact.emails if contact is not None else ()
+    if request.contact_email is not None or not known:
+        return request.contact_email
+    told = (request.told_email or "").lower()
+    return told if told in known else known[0]
+
+
+async def require_own_name(tx: Transaction, request: Request, contact_id: UUID) -> None:
+    """Let the person of a key speak in its own name only. `request` is what it says of who asks.
+
+    :raises InvalidInput: with everything that names somebody else, or an address that is not its own
+    """
+    own = await contacts.find_contact(tx.connection, contact_id)
+    if own is None:
+        raise NotFound(f"there is no contact {contact_id}")
+    name, email = request.contact_name, (request.told_email or "").lower()
+    faults = []
+    if request.contact_id not in (None, contact_id):
+        faults.append(Fault("/contact_id", f"expected the contact of the key, {contact_id}, or none"))
+    if name is not None and " ".join(name.split()).casefold() != " ".join(own.name.split()).casefold():
+        faults.append(Fault("/contact_name", "expected the name of the key's contact, or none"))
+    if email and email not in own.emails + own.unconfirmed_emails:
+        faults.append(Fault("/contact_email", "expected an address of the key's contact, or none"))
+    if faults:
+        raise InvalidInput("the key belongs to a person, who asks in its own name", faults=faults)
 
 
 async def find_terms(
@@ -118,7 +157,8 @@ async def given_facts(
 ) -> Facts:
     """Return the facts that are stated, or follow from who asks and what is named."""
     customer = terms.customer
-    names_unknown = contact is None and (request.contact_email is not None or request.contact_id is not None)
+    who = (request.contact_id, request.contact_email, request.told_email)
+    names_unknown = contact is None and any(one is not None for one in who)
     given: Facts = {
         "channel": request.channel,
         "language": request.language or (contact.language if contact else None) or customer.language,

@@ -23,6 +23,7 @@ from tickets.usecases.contacts import (
 )
 from tickets.usecases.keeping import REQUEST, Kept
 from tickets.usecases.opening import take_request
+from tickets.usecases.placing import named_address
 
 
 class AlreadySettled(PlazoError):
@@ -105,7 +106,7 @@ async def _authorize_sender(tx: Transaction, request: Request, caller: Caller) -
     else:
         contract = await parties.find_contract(tx.connection, request.contract_id) if request.contract_id else None
         customer_id = contract.customer_id if contract else request.customer_id
-        email = request.contact_email.lower() if request.contact_email else None
+        email = (request.contact_email or request.told_email or "").lower() or None
         if customer_id is None or email is None:
             expected = "expected a request with a sender's address and a contract; name a contact instead"
             raise InvalidInput("nobody can be authorized for this request", faults=[Fault("/authorize", expected)])
@@ -133,17 +134,21 @@ async def _authorize_sender(tx: Transaction, request: Request, caller: Caller) -
 
 
 async def _known_sender(tx: Transaction, request: Request, caller: Caller) -> Contact | None:
-    """Return the contact that sent a request; to a customer nobody else's is one. :raises NotFound: if it is named"""
-    sender = None
-    if request.contact_id is not None:
-        sender = await contacts.find_contact(tx.connection, request.contact_id, lock=True)
-    elif request.contact_email is not None:
-        sender = await contacts.find_contact_by_email(tx.connection, request.contact_email)
-    if sender is None or caller.customer_id in (None, sender.customer_id):
-        return sender
-    if request.contact_id is not None:
-        raise NotFound(f"there is no contact {request.contact_id}")
-    return None
+    """Return the contact that sent a request, to be changed; to a customer nobody else's is one.
+
+    :raises NotFound: for one that is named, and unknown to the caller
+    """
+    contact_id, customer_id = request.contact_id, caller.customer_id
+    if contact_id is None:
+        address, customer_id = named_address(request, only_customer=caller.customer_id)
+        found = await contacts.find_contact_by_email(tx.connection, address) if address is not None else None
+        if found is None or customer_id not in (None, found.customer_id):
+            return None
+        contact_id = found.contact_id
+    sender = await contacts.find_contact(tx.connection, contact_id, lock=True)
+    if sender is None or customer_id not in (None, sender.customer_id):
+        raise NotFound(f"there is no contact {contact_id}")
+    return sender
 
 
 async def dismiss(uow: UnitOfWork, *, request_id: UUID, body: DismissalCreate, caller: Caller) -> KeptRequestView:

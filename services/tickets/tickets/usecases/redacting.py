@@ -15,61 +15,83 @@ import asyncpg
 from pydantic import BaseModel
 
 from plazo.runtime.database import Connection
-from plazo.runtime.unit_of_work import Transaction, UnitOfWork
+from plazo.runtime.unit_of_work import Check, Transaction, UnitOfWork
 from tickets.domain.erasure import Forgettable, Retold, Value, is_from_customer
 from tickets.domain.secrecy import Cipher, Mark, NoKey
 from tickets.domain.ticket import Ticket
-from tickets.repository import dossier, intake, personal_data, timeline
+from tickets.repository import dossier, intake, lifecycle, personal_data, timeline
 from tickets.repository.timeline import Entry
 
 Body = TypeVar("Body", bound=BaseModel)
 
 
-def placeholder(ordinal: int) -> str:
-    """Return what stands in the place of a ticket's secret, by its place among them: no words that a caller chose."""
-    return f"secret {ordinal}"
+def placeholder(ordinal: int, *, of: str | None = None) -> str:
+    """Return what stands in the place of a ticket's secret, by its place among them: no words that a caller chose.
+
+    `of` is the number of its ticket, where that is another one than the text is about.
+    """
+    return f"secret {ordinal}" if of is None else f"secret {ordinal} of {of}"
+
+
+class MoreSecrets(Exception):
+    """A secret was entrusted after a text was searched for those there were, and before it was written."""
 
 
 async def without_secrets(
-    uow: UnitOfWork, cipher: Cipher | None, *, ticket_id: UUID, body: Body, by_customer: bool
-) -> Body:
-    """Return an input with the secrets of its ticket taken out of every text, before it reaches timeline and events."""
-    if cipher is None:
-        return body
+    uow: UnitOfWork, cipher: Cipher, *, about: Sequence[UUID], body: Body, by_customer: bool
+) -> tuple[Body, Check]:
+    """Return an input with the secrets of its tickets taken out of every text, before it reaches timeline and events.
+
+    And what sees, in the transaction that writes it, that no other secret has come: it raises :class:`MoreSecrets`,
+    and the input is to be read once more.
+    """
     async with uow.read() as connection:
-        marks = await _marks(connection, cipher, desk_id=uow.desk_id, ticket_id=ticket_id, by_customer=by_customer)
+        marks = await _marks(connection, cipher, desk_id=uow.desk_id, about=about, by_customer=by_customer)
+
+    async def check(tx: Transaction) -> None:
+        # Who entrusts a secret holds the ticket's row too: either it is seen here, or it sees what is written here.
+        await lifecycle.hold_conversation(tx.connection, about)
+        now = await _marks(tx.connection, cipher, desk_id=tx.desk_id, about=about, by_customer=by_customer)
+        if not {one.mark for one in now} <= {one.mark for one in marks}:
+            raise MoreSecrets
+
     if not marks:
-        return body
+        return body, check
     # Only what is free to say: a choice that happens to read like a secret is not one.
     said = {name: value for name, value in body if _is_text(type(body).model_fields[name].annotation)}
     # In a thread: while a long text is searched, others are answered.
-    left = await asyncio.to_thread(_redacted, cipher, said, ticket_id=ticket_id, marks=marks)
-    return body.model_copy(update=left)
+    left = await asyncio.to_thread(_redacted, cipher, said, marks=marks)
+    return body.model_copy(update=left), check
 
 
 async def redact_texts(
     tx: Transaction, cipher: Cipher, *, ticket_id: UUID, texts: Sequence[str], by_customer: bool
 ) -> list[str]:
-    """Return texts about a ticket without its secrets."""
-    marks = await _marks(tx.connection, cipher, desk_id=tx.desk_id, ticket_id=ticket_id, by_customer=by_customer)
+    """Return texts about a ticket without its secrets. From now on the transaction holds its row, so none is added."""
+    await lifecycle.hold_conversation(tx.connection, [ticket_id])
+    marks = await _marks(tx.connection, cipher, desk_id=tx.desk_id, about=[ticket_id], by_customer=by_customer)
     said = dict(enumerate(texts))
-    left = await asyncio.to_thread(_redacted, cipher, said, ticket_id=ticket_id, marks=marks) if marks else said
+    left = await asyncio.to_thread(_redacted, cipher, said, marks=marks) if marks else said
     return list(left.values())
 
 
 async def _marks(
-    connection: Connection, cipher: Cipher, *, desk_id: UUID, ticket_id: UUID, by_customer: bool
+    connection: Connection, cipher: Cipher, *, desk_id: UUID, about: Sequence[UUID], by_customer: bool
 ) -> list[Mark]:
-    """Return what is known of the secrets that one side's words must not repeat."""
+    """Return what is known of the secrets that one side's words about tickets must not repeat.
+
+    What is said of a merged ticket is said where that goes on, and its secrets stay secret there.
+    """
     return [
         Mark(
+            ticket_id=secret.ticket_id,
             mark=secret.mark,
             length=secret.length,
-            shown=f"[{placeholder(ordinal)}]",
+            shown=f"[{placeholder(place.ordinal, of=None if place.is_home else place.number)}]",
             trace=secret.trace,
             value=_open_value(cipher, secret, desk_id=desk_id),
         )
-        for ordinal, secret in enumerate(await dossier.list_secrets(connection, ticket_id), start=1)
+        for secret, place in await dossier.list_entrusted(connection, about)
         if secret.mark is not None and secret.length is not None
         if by_customer or secret.covers_desk is not False
     ]
@@ -96,11 +118,11 @@ def _is_text(annotation: Any) -> bool:
     return annotation is str or any(_is_text(part) for part in get_args(annotation))
 
 
-def _redacted(cipher: Cipher, value: Any, *, ticket_id: UUID, marks: Sequence[Mark]) -> Any:
+def _redacted(cipher: Cipher, value: Any, *, marks: Sequence[Mark]) -> Any:
     if isinstance(value, str):
-        return cipher.redact(value, ticket_id=ticket_id, marks=marks)
+        return cipher.redact(value, marks=marks)
     if isinstance(value, dict):
-        return {name: _redacted(cipher, one, ticket_id=ticket_id, marks=marks) for name, one in value.items()}
+        return {name: _redacted(cipher, one, marks=marks) for name, one in value.items()}
     return value
 
 

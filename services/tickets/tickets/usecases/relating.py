@@ -11,7 +11,13 @@ async def relate_ticket(tx: Transaction, ticket: Ticket, other: Ticket, *, kind:
     """Say that a ticket is `kind` of another one; return what its timeline shall say, nothing if that was known."""
     if not await lifecycle.insert_link(tx, ticket.ticket_id, other.ticket_id, kind=kind, by=actor, at=tx.now):
         return []
-    linked = TicketLinked(other_id=other.ticket_id, other_number=other.number, kind=kind, by=actor)
+    linked = TicketLinked(
+        other_id=other.ticket_id,
+        other_number=other.number,
+        kind=kind,
+        by=actor,
+        other_customer_id=None if other.customer_id == ticket.customer_id else other.customer_id,
+    )
     tx.emit(linked, about=ticket.ticket_id, occurred_at=tx.now)
     return [_entry("linked", ticket, other, relation=kind, actor=actor, tx=tx)]
 

@@ -21,7 +21,7 @@ from tickets.domain.ticket import Ticket
 from tickets.repository import dossier
 from tickets.repository.timeline import Entry, add_entries
 from tickets.schemas.dossier import SecretCreate, SecretRevealed, SecretView
-from tickets.usecases.changes import By, require_authorized
+from tickets.usecases.changes import By, hold_person, require_authorized
 from tickets.usecases.reading import visible_ticket
 from tickets.usecases.redacting import placeholder, take_out
 
@@ -77,6 +77,7 @@ async def add_secret(uow: UnitOfWork, *, ticket_id: UUID, body: SecretCreate, by
     :raises TooManySecrets: at the 21st
     """
     async with uow.begin() as tx:
+        await hold_person(tx, by.contact_id)
         ticket = await visible_ticket(tx.connection, ticket_id, customer_id=by.customer_id, lock=True)
         await require_authorized(tx.connection, ticket, by.contact_id)
         if ticket.state is State.CLOSED:
@@ -145,7 +146,7 @@ async def reveal_secret(
         if trace is None and secret.mark is not None:
             trace = cipher.trace(value, mark=secret.mark, key_id=secret.key_id, ticket_id=ticket_id)
         await dossier.note_reveal(tx, secret_id, to=actor, trace=trace)
-        await _note(tx, "secret_revealed", secret, actor=actor)
+        await _note(tx, "secret_revealed", secret, actor=actor, key_id=principal.key_id)
         shown = SecretRevealed(secret_id=secret_id, label=secret.label, value=value, revealed_at=tx.now)
         # What is kept for a repeated request has no value.
         tx.answer = shown.model_copy(update={"value": None}).model_dump(mode="json")
@@ -153,7 +154,7 @@ async def reveal_secret(
 
 
 def _require_reader(ticket: Ticket, policy: Policy | None, principal: Principal) -> None:
-    """Let the assignee through: an agent is known by the label of its key, which is the agent's name."""
+    """Let the assignee through: an agent is known by the label of its key, or by the name in its access token."""
     rule = policy.intake.secrets if policy is not None else None
     if principal.role is Role.AGENT and ticket.assignee is not None and principal.label == ticket.assignee:
         return
@@ -172,8 +173,8 @@ def _why_gone(secret: dossier.Secret) -> str:
     return f"the secret was erased at {secret.erased_at.isoformat() if secret.erased_at else 'the closing'}"
 
 
-async def _note(tx: Transaction, kind: str, secret: dossier.Secret, *, actor: str) -> None:
-    data = {"secret_id": str(secret.secret_id)}
+async def _note(tx: Transaction, kind: str, secret: dossier.Secret, *, actor: str, **data: str) -> None:
+    data = {"secret_id": str(secret.secret_id)} | data
     entry = Entry(kind=kind, actor=actor, occurred_at=tx.now, text=secret.label, internal=True, data=data)
     await add_entries(tx, secret.ticket_id, [entry])
 

@@ -225,17 +225,28 @@ def test_the_explanation_names_pauses_and_holidays():
     ]
 
 
-def test_a_start_before_the_first_version_is_an_error_that_says_so():
-    for question in (
-        lambda calendar, at: calendar.due(at, parse_target("1h")),
-        lambda calendar, at: calendar.working_time(at, at + timedelta(days=400)),
-        lambda calendar, at: calendar.is_open(at),
-        lambda calendar, at: calendar.due_batch(np.array([to_micros(at)]), HOUR),
-    ):
-        with pytest.raises(NotInForce, match="takes effect on 2026-01-01"):
-            question(compiled(CHANGING), parse_instant("2025-12-31T22:59:59Z"))
+@pytest.mark.parametrize("before", ["1970-01-01T00:00:00Z", "2023-06-01T10:00:00Z", "2025-12-31T22:59:59Z"])
+def test_before_its_first_version_a_calendar_is_closed(before: str):
+    calendar, at = compiled(CHANGING), parse_instant(before)
+    in_force = parse_instant("2025-12-31T23:00:00Z")  # 1 January, 00:00 in Madrid
+    opening = parse_instant("2026-01-01T08:00:00Z")  # Thursday, 09:00
 
-    assert due(CHANGING, "2025-12-31T23:00:00Z", "1h") == "2026-01-01T09:00:00Z"  # Thu 1 Jan 09:00 CET + 1 h
+    assert not calendar.is_open(at)
+    assert calendar.next_opening(at) == opening
+    assert due(CHANGING, before, "1h") == due(CHANGING, "2025-12-31T23:00:00Z", "1h") == "2026-01-01T09:00:00Z"
+    assert due(CHANGING, before, "1 business_day") == "2026-01-02T16:00:00Z"  # the first ends Thursday, 17:00
+    assert calendar.due_batch(np.array([to_micros(at)]), HOUR) == [to_micros(opening) + HOUR]
+    assert calendar.working_time(at, opening + timedelta(hours=2)) == timedelta(hours=2)
+    assert calendar.working_time(at, in_force) == timedelta(0)
+    assert [str(one.kind) for one in calendar.explain(at, opening + timedelta(hours=2))] == ["closed", "counted"]
+    assert calendar.windows(at, opening) == []
+
+
+def test_whether_a_calendar_is_in_force_is_another_question():
+    calendar = compiled(CHANGING)
+    calendar.require_in_force(parse_instant("2025-12-31T23:00:00Z"))
+    with pytest.raises(NotInForce, match="takes effect on 2026-01-01"):
+        calendar.require_in_force(parse_instant("2025-12-31T22:59:59Z"))
 
 
 def test_what_is_never_due_is_an_error_and_not_a_loop():

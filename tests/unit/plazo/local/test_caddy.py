@@ -76,6 +76,45 @@ async def test_shows_the_pages_of_a_service_under_its_name(gateway, name, page):
     assert reply["headers"]["x-forwarded-prefix"] == f"/{name}"
 
 
+def other_address():
+    """An address of this machine that is not its loopback, or None."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unsent:
+        try:
+            unsent.connect(("192.0.2.1", 9))
+        except OSError:
+            return None
+        address = unsent.getsockname()[0]
+    return None if address.startswith("127.") else address
+
+
+def assert_unknown(reply):
+    assert (reply.status_code, reply.headers["content-type"]) == (404, "application/problem+json")
+    assert reply.json()["type"] == "urn:plazo:problem:not-found"
+
+
+PATHS_OF_METRICS = ["metrics", "%6detrics", "./metrics", "x/../metrics", "/metrics", "METRICS"]
+
+
+@pytest.mark.parametrize("page", PATHS_OF_METRICS)
+async def test_shows_metrics_to_nobody_whom_another_proxy_passes_on(gateway, page):
+    for name in ("tickets", "sla-clock", "escalation", "billing"):
+        assert_unknown(await gateway.get(f"/{name}/{page}", headers={"X-Forwarded-For": "192.0.2.66"}))
+
+
+@pytest.mark.skipif(other_address() is None, reason="this machine has no other address than loopback")
+async def test_shows_metrics_to_this_machine_alone(tmp_path):
+    nobody = {service: [f"127.0.0.1:{choose_port()}"] for service in SERVICES}
+    caddy = Caddy(tmp_path, host="0.0.0.0", port=choose_port(), upstreams=nobody)
+    await caddy.start()
+    async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+        from_elsewhere = f"http://{other_address()}:{caddy.address.rpartition(':')[2]}"
+        for name in ("tickets", "sla-clock", "escalation", "billing"):
+            assert_unknown(await client.get(f"{from_elsewhere}/{name}/metrics"))
+        for page in (f"{caddy.address}/tickets/metrics", f"{from_elsewhere}/tickets/readyz"):
+            assert (await client.get(page)).status_code in {502, 503}, "passed on, to nobody"
+    await caddy.stop()
+
+
 @pytest.mark.parametrize("path", ["/v1", "/v1/ticketsx", "/v2/tickets", "/tickets", "/favicon.ico"])
 async def test_answers_404_in_problem_json_where_nobody_serves(gateway, path):
     reply = await gateway.get(path)

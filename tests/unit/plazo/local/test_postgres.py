@@ -144,9 +144,25 @@ async def test_makes_databases_as_often_and_at_the_same_time_as_asked(postgres):
     assert [await fetch_value(url.app, "SELECT current_database()") for url in urls] == names
 
 
+async def test_gives_more_connections_to_more_processes_and_to_larger_pools(postgres, monkeypatch):
+    limits = "SELECT array_agg(rolconnlimit ORDER BY rolname) FROM pg_roles WHERE rolname LIKE 'tickets%'"
+    await postgres.create_database("tickets", replicas=1)
+    assert await fetch_value(postgres.dsn(), limits) == [60, 10, 30]  # requests, owner, system
+    await postgres.create_database("tickets", replicas=5)
+    assert await fetch_value(postgres.dsn(), limits) == [100, 10, 50]
+    monkeypatch.setenv("PLAZO_DATABASE_CONNECTIONS", "30")
+    await postgres.create_database("tickets")
+    assert await fetch_value(postgres.dsn(), limits) == [180, 10, 66]
+
+
 async def test_needs_no_superuser(postgres):
     """A managed PostgreSQL gives nobody one."""
-    await execute(postgres.dsn(), "CREATE ROLE chief LOGIN CREATEROLE CREATEDB PASSWORD 'pchief'")
+    await postgres.create_database("tickets")
+    await execute(
+        postgres.dsn(),
+        "CREATE ROLE chief LOGIN CREATEROLE CREATEDB PASSWORD 'pchief'",
+        "GRANT CONNECT ON DATABASE postgres TO chief",  # a superuser made the roles of tickets: nobody else is let in
+    )
     chief = postgres.dsn(user="chief", password="pchief")
     for _ in range(2):
         urls = await databases.create(chief, service="escalation", password=lambda role: f"p{role}")

@@ -157,10 +157,68 @@ def test_a_target_is_tried_from_the_present(target, now, is_found):
     assert [pointer for pointer, _ in found] == ["/targets/1/resolution"] * is_found
 
 
-def test_a_calendar_that_takes_effect_later_is_tried_from_there():
-    from_2030 = 'versions: [{effective_from: 2030-01-01, hours: {mon: ["09:00-09:01"]}}]'
-    assert never_due(("hours: 24x7", from_2030)) == []
-    assert len(never_due(("hours: 24x7", from_2030), (P1, P1.replace("24h", "900h")))) == 1
+FROM_2030 = ("hours: 24x7", 'versions: [{effective_from: 2030-01-01, hours: {mon: ["09:00-09:01"]}}]')
+POLICY_FROM_2030 = ("effective_from: 2024-01-01", "effective_from: 2030-01-01")
+
+
+def test_a_calendar_that_takes_effect_with_its_policy_is_tried_from_there():
+    assert never_due(FROM_2030, POLICY_FROM_2030) == []
+    assert len(never_due(FROM_2030, POLICY_FROM_2030, (P1, P1.replace("24h", "900h")))) == 1
+
+
+def test_a_calendar_that_takes_effect_after_its_policy_is_found_until_it_has():
+    pointer, message = never_due(FROM_2030)[0]
+    assert pointer == "/targets/1/first_response"
+    assert message == "calendar 'elapsed' takes effect on 2030-01-01: expected one in force from 2024-01-01, as this"
+    assert never_due(FROM_2030, now=datetime(2029, 12, 30, tzinfo=UTC))
+    assert never_due(FROM_2030, now=datetime(2030, 1, 2, tzinfo=UTC)) == []
+
+
+PAST = ("calendars:\n", 'calendars:\n  past: {hours: {}, days: {2025-12-24: ["10:00-11:00"]}, clause: SMA-10}\n')
+ABANDONED = ("calendar: elapsed, wait: 0m", "calendar: past, wait: 1h")
+REOPENED = ("reopening: {clause", "reopening: {window: 1h, calendar: past, clause")
+ELSEWHERE = """channels: {email: {quiet: {calendar: past}}}
+escalation:
+  matrix:
+    - when: {trigger: breach}
+      steps: [{calendar: past, notify: [assignee]}, {after: 2h, calendar: past, notify: [team_lead]}]
+      clause: SMA-10
+"""
+
+
+def test_steps_waits_and_quiet_hours_that_never_come_are_found():
+    found = [one for one in never_due(PAST, ABANDONED, REOPENED) if "calendar 'past' is never due" in one[1]]
+    changed = smartcloud(PAST, ABANDONED, REOPENED).split("routing:\n")
+    text = changed[0] + ELSEWHERE + "routing:\n" + changed[1]
+    pointers = [one.pointer for one in check_text(text, now=NOW) if one.kind == "never_due"]
+    assert pointers == [
+        "/escalation/matrix/0/steps/1/after",
+        "/channels/email/quiet/calendar",
+        "/lifecycle/abandonment/wait",
+        "/lifecycle/reopening/window",
+    ]
+    assert [pointer for pointer, _ in found] == pointers[2:]
+    before = datetime(2025, 12, 1, tzinfo=UTC)
+    assert [one.pointer for one in check_text(text, now=before) if one.kind == "never_due"] == pointers[:1]
+
+
+@pytest.mark.parametrize(
+    ("amount", "unit_minutes", "is_found"),
+    [
+        # 2,760 months of them are 2.76e18 minutes, of 9.2e18 that can be counted
+        pytest.param(1_000_000_000, 1_000_000, False, id="as much as can be"),
+        pytest.param(1_000_000_000, 1_000_000_000, True, id="a billion billions of minutes a month"),
+    ],
+)
+def test_an_allotment_that_no_balance_holds_is_found(amount, unit_minutes, is_found):
+    account = f"  account: {{unit: workday, unit_minutes: {unit_minutes}, clause: SMA-16}}\n"
+    allotments = f"  allotments: [{{unit: workday, amount: {amount}, rollover: true, clause: SMA-16}}]\n"
+    text = policy_text("smartcloud")
+    head, before, rest = text.partition("  account: {unit: credit_unit")
+    assert before
+    found = check_text(head + account + allotments + rest.partition("\n")[2], now=NOW)
+    errors = [(one.kind, one.pointer) for one in found if one.severity == "error"]
+    assert errors == [("uncountable", "/billing/allotments/0/amount")] * is_found
 
 
 def test_thousands_of_targets_at_the_end_of_time_do_not_take_minutes():
@@ -171,7 +229,7 @@ def test_thousands_of_targets_at_the_end_of_time_do_not_take_minutes():
     policy = load_policy(smartcloud(*changes))
     begun = process_time()
     found = [fault.message for fault in horizon.never_due(policy, now=NOW)]
-    assert found[-1] == "more than 20 targets take years of their calendars; expected less"
+    assert found[-1] == "more than 20 times take years of their calendars; expected less"
     assert process_time() - begun < 5
 
 

@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 
 from plazo.calendar import compile_calendar
 from plazo.kernel.errors import NotFound
-from plazo.policy import calendar_of, first_match, is_met_by, matches, policy_from_json, reading_of, target_for
+from plazo.policy import (
+    Place,
+    calendar_of,
+    first_match,
+    is_met_by,
+    matches,
+    place_of,
+    policy_from_json,
+    reading_of,
+    target_for,
+)
 from plazo.policy.promises import TargetRule
 
 
@@ -124,6 +134,22 @@ def test_a_calendar_has_the_zone_of_the_document_and_its_layers():
     # Sunday 3 May; Monday and Tuesday are holidays: Wednesday 09:00 in Madrid is 07:00Z
     opening = compile_calendar(calendar_of(policy, "other")).next_opening(datetime(2026, 5, 3, tzinfo=UTC))
     assert opening == datetime(2026, 5, 6, 7, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("timezone", "region", "place"),
+    [
+        pytest.param(None, None, None, id="nothing is known"),
+        pytest.param("America/Lima", None, Place("America/Lima"), id="a zone"),
+        pytest.param(None, "local", Place("Europe/Madrid", "local"), id="a region is in the policy's zone"),
+        pytest.param("America/Lima", "local", Place("America/Lima", "local"), id="both"),
+        pytest.param("America/Lima", "other", Place("America/Lima"), id="a region of another policy"),
+        pytest.param(None, "other", Place("Europe/Madrid"), id="a region of another policy alone"),
+    ],
+)
+def test_where_a_customer_is(timezone, region, place):
+    holidays = {"local": {"source": "listed", "dates": {"2026-05-04": "A local day"}}}
+    assert place_of(policy_from_json(document(holidays=holidays)), timezone=timezone, region=region) == place
 
 
 def test_a_calendar_may_have_versions():

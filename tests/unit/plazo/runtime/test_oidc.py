@@ -44,6 +44,22 @@ async def test_token_of_the_provider_is_read(provider: Provider, key: Any, alg: 
     assert claims.expires_at == NOW + timedelta(minutes=5)
 
 
+@pytest.mark.parametrize(
+    ("named_by", "expected"),
+    [
+        pytest.param(("name", "email"), "Ana", id="the first that it has"),
+        pytest.param(("upn", "email"), "ana@example.com", id="the next"),
+        pytest.param(("upn",), "u-7", id="none: its subject"),
+        pytest.param(("sub",), "u-7", id="its subject"),
+        pytest.param(("blank", "number"), "u-7", id="none that is a name"),
+    ],
+)
+async def test_claims_that_name_a_person_are_a_setting(provider: Provider, named_by: tuple[str, ...], expected: str):
+    token = provider.token(sub="u-7", name="Ana", email="ana@example.com", blank=" ", number=7)
+    claims = await provider.tokens(name_claims=named_by).verify(token, now=NOW)
+    assert claims.label == expected
+
+
 def at(minutes: float) -> int:
     return int((NOW + timedelta(minutes=minutes)).timestamp())
 
@@ -66,6 +82,10 @@ def at(minutes: float) -> int:
         pytest.param({"sub": None}, "sub", id="of nobody"),
         pytest.param({"sub": ""}, "sub", id="of an empty name"),
         pytest.param({"sub": "x" * 201}, "sub", id="of a long name"),
+        pytest.param({"sub": "ana\n"}, "sub", id="of a name of two lines"),
+        pytest.param({"name": "Ana\nadministrator: Eva"}, "claim name", id="that is called by two lines"),
+        pytest.param({"name": "Ana\x1b[31m"}, "claim name", id="that is called by a control character"),
+        pytest.param({"email": "ana\u2028eva"}, "claim email", id="whose address is two lines"),
         pytest.param({"plazo_desk": None}, "plazo_desk", id="of no desk"),
         pytest.param({"plazo_desk": "7"}, "plazo_desk", id="of a desk that is no id"),
         pytest.param({"plazo_customer": ["x"]}, "plazo_customer", id="of a customer that is no id"),
