@@ -137,17 +137,22 @@ def _clock_differences(story: TicketStory, clocks: list[dict[str, Any]], *, wher
 def _timeline_differences(
     story: TicketStory, observed: Observed, excuses: list[Excuse], *, is_live: bool
 ) -> Iterator[str]:
-    # Which messages wait, to go out together, depends on what else there was to tell somebody: each goes out once.
-    digested = {message["message_id"] for message in observed.messages if message["state"] == "digested"}
-    in_digest = [
+    # Which messages wait, to go out together, depends on what else there was to tell somebody: each goes out once. One
+    # that waited and was left alone went out by itself, later than it was written.
+    waited = {
+        message["message_id"]
+        for message in observed.messages
+        if message["state"] == "digested" or (not is_live and message["sent_at"] not in (None, message["queued_at"]))
+    }
+    told_late = [
         entry["data"]["message_id"]
         for entry in observed.timeline
-        if entry["kind"] == "notice_sent" and entry["data"]["message_id"] in digested
+        if entry["kind"] == "notice_sent" and entry["data"]["message_id"] in waited
     ]
-    for message_id in Counter(in_digest) - Counter(set(in_digest)):
-        yield f"timeline: message {message_id} was sent twice, in a digest"
+    for message_id in Counter(told_late) - Counter(set(told_late)):
+        yield f"timeline: message {message_id} was sent twice, having waited"
     entries = [
-        one for one in observed.timeline if one["kind"] != "notice_sent" or one["data"]["message_id"] not in digested
+        one for one in observed.timeline if one["kind"] != "notice_sent" or one["data"]["message_id"] not in waited
     ]
     found = Counter((entry["kind"], instant(entry["occurred_at"])) for entry in entries if entry["kind"] != "charged")
     expected: Counter[Any] = Counter({moment: count for moment, count in story.timeline.items() if count})
