@@ -48,6 +48,10 @@ def test_a_subject_is_one_line_of_text(headers: list[str | bytes], subject: str)
         pytest.param(["Content-Type: text/plain; charset=nonsense"], "año".encode(), "año", id="unknown"),
         pytest.param(["Content-Type: text/plain; charset=ascii"], b"a\xf1o", "año", id="lies"),
         pytest.param(["Content-Type: text/plain; charset=idna"], b"xn--a", "xn--a", id="slow codec is not used"),
+        *(
+            pytest.param([f"Content-Type: text/plain; charset={name}"], "año".encode(), "año", id=f"no text: {name}")
+            for name in ("idna", "punycode", "undefined", '"a\0b"')
+        ),
         pytest.param(["Content-Transfer-Encoding: base64"], b"SG9sYQ==", "Hola", id="base64"),
         pytest.param(["Content-Transfer-Encoding: quoted-printable"], b"a=\r\nb", "ab", id="quoted-printable"),
         pytest.param(["Content-Type: text/html"], b"<p>a<br>b</p><script>x</script>", "a\nb", id="HTML"),

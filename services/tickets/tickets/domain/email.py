@@ -262,8 +262,9 @@ def _leaves(part: Message) -> Iterator[Message]:
 
 
 def _children(part: Message) -> list[Message] | None:
-    payload = part.get_payload()
-    return [child for child in payload if isinstance(child, Message)] if isinstance(payload, list) else None
+    if not part.is_multipart():
+        return None  # what a part alone holds is not asked for as text: its charset may be none
+    return [child for child in part.get_payload() if isinstance(child, Message)]
 
 
 def _is_body(part: Message) -> bool:
