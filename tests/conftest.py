@@ -11,7 +11,7 @@ from harness import DeskUnderTest, House, running_house
 
 from plazo.runtime import logs
 
-_TOLD_BEFORE_SECONDS = 10.0
+_TOLD_AT = 0.9  # of the time a test has
 _STDERR = pytest.StashKey[int]()
 
 
@@ -31,7 +31,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     """Say where a test hangs shortly before its time is over, what follows the last test of a worker included."""
     mark = item.get_closest_marker("timeout")
     seconds = mark.args[0] if mark else float(item.config.getini("timeout"))
-    with told_after(seconds - _TOLD_BEFORE_SECONDS, what=item.nodeid, to=item.config.stash[_STDERR]):
+    with told_after(seconds * _TOLD_AT, what=item.nodeid, to=item.config.stash[_STDERR]):
         return (yield)
 
 
