@@ -216,7 +216,8 @@ async def people_and_messages(acting: Acting, ticket: dict[str, Any]) -> None:
     await act("escalation", "change_agent", "PATCH", path, json={"absent": True})
     await act("escalation", "leave", "POST", f"{path}/leave")
     await act("escalation", "set_channel", "PUT", "/v1/channels/email", json={"every": "15m", "above": 0})
-    [message, *_] = (await acting.desk.admin.ok("GET", "/v1/messages"))["items"]
+    messages = (await acting.desk.admin.ok("GET", "/v1/messages"))["items"]
+    message = next(one for one in messages if one["to"])
     failed = "UPDATE message SET state = 'failed', failure = 'x' WHERE message_id = $1"
     await acting.house.fetch("escalation", failed, message["message_id"])
     await act("escalation", "resend_message", "POST", f"/v1/messages/{message['message_id']}/resend")
