@@ -35,7 +35,7 @@ OPERATOR_KEY = "operator-key-of-the-tests"
 SECRETS_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 
 
-async def eventually(question: Callable[[], Awaitable[T]], *, seconds: float = 30.0) -> T:
+async def eventually(question: Callable[[], Awaitable[T]], *, seconds: float = 10.0) -> T:
     """Ask until the answer is true; the assertion that fails at the end shows the last answer."""
     deadline = asyncio.get_running_loop().time() + seconds
     while True:

@@ -17,6 +17,7 @@ class Partner:
     connection that is closed as the event has been taken.
     """
 
+    host: str = "127.0.0.1"
     port: int = 0
     posts: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
@@ -27,7 +28,7 @@ class Partner:
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self.port}/hook"
+        return f"http://{self.host}:{self.port}/hook"
 
     @property
     def ids(self) -> list[str]:
@@ -55,10 +56,10 @@ class Partner:
 
 
 @asynccontextmanager
-async def open_partner() -> AsyncIterator[Partner]:
-    """Run the server in this loop."""
-    partner = Partner()
-    server = await asyncio.start_server(partner.take, "127.0.0.1", 0)
+async def open_partner(host: str = "127.0.0.1") -> AsyncIterator[Partner]:
+    """Run the server in this loop; a service of the house may post to 127.0.0.77 alone."""
+    partner = Partner(host)
+    server = await asyncio.start_server(partner.take, host, 0)
     partner.port = server.sockets[0].getsockname()[1]
     try:
         yield partner

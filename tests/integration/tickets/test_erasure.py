@@ -1,14 +1,12 @@
 """Who is erased is forgotten by every service: whatever was under way, waits, or is sent again."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
 import pytest
 from harness import Client, DeskUnderTest, House, eventually
-from integration.escalation.partner import Partner
+from integration.escalation.partner import open_partner
 
 from plazo.events.envelope import SERVICES
 from plazo.events.escalation import MessageFailed, MessageQueued
@@ -61,26 +59,12 @@ async def traces(house: House, desk: DeskUnderTest, *words: str) -> list[str]:
     return found
 
 
-@asynccontextmanager
-async def partner_of_the_house() -> AsyncIterator[Partner]:
-    """Run a partner's server where the house may post to."""
-    partner = Partner()
-    server = await asyncio.start_server(partner.take, "127.0.0.77", 0)
-    partner.port = server.sockets[0].getsockname()[1]
-    try:
-        yield partner
-    finally:
-        partner.over.set()
-        server.close()
-        await server.wait_closed()
-
-
 async def test_nobody_is_sent_again_what_was_erased_and_no_service_keeps_it(
     house: House, desk: DeskUnderTest, contract: dict[str, Any], contact: dict[str, Any]
 ):
-    async with partner_of_the_house() as partner:
-        url = f"http://127.0.0.77:{partner.port}/hook"
-        subscription = await desk.admin.ok("POST", "/v1/subscriptions", json={"name": "p", "url": url, "events": ["*"]})
+    async with open_partner("127.0.0.77") as partner:
+        made = {"name": "p", "url": partner.url, "events": ["*"]}
+        subscription = await desk.admin.ok("POST", "/v1/subscriptions", json=made)
         path = f"/v1/subscriptions/{subscription['subscription_id']}"
         about = {"role": "requester", "label": "zetiqueta", "contact_id": contact["contact_id"]}
         issued = await desk.admin.ok("POST", "/v1/keys", json=about, headers={"Idempotency-Key": "key"})

@@ -465,11 +465,11 @@ async def test_a_long_text_is_searched_for_long_secrets_while_others_are_answere
 
     async with asyncio.TaskGroup() as group:
         group.create_task(look())
-        began, begun = time.process_time(), time.perf_counter()
+        began = time.process_time()
         answer = await desk.admin.post(f"{path}/replies", json={"text": "a" * 100_000})
-        spent, took = time.process_time() - began, time.perf_counter() - begun
+        spent = time.process_time() - began
         is_over.set()
     assert answer.is_success
     assert len(waited) > 5
-    assert max(waited) < max(1.0, took / 2)  # however busy the machine is
+    assert max(waited) < 1
     assert spent < 3
